@@ -1,0 +1,177 @@
+import type { Digest } from './digest.ts';
+import type { RegistryName, Repository, RepositoryName, Tag } from './names.ts';
+import type { Stamp } from './stamp.ts';
+
+/**
+ * The rows of the registry: their shapes and their keys (DESIGN section 5). Table `blobs` has one partition per
+ * registry and digest, table `repos` one per registry and repository, and one `!catalog` per registry.
+ */
+export type TableName = 'blobs' | 'repos';
+
+/** What a property may hold. Bytes up to 64 KiB, text up to 32 Ki characters, integers up to 2^53. */
+export type Value = string | number | boolean | Uint8Array;
+
+declare const shape: unique symbol;
+
+/** The address of a row; `R` is the shape of what lies there. */
+export interface Key<R> {
+  readonly table: TableName;
+  readonly partition: string;
+  readonly row: string;
+  readonly [shape]?: R;
+}
+
+/** `<digest>` in `blobs`: the one physical copy of this content in the registry. */
+export interface ContentRow {
+  phys: string;
+  /** Bytes. */
+  size: number;
+  /** Stamp of the last link made to it; each new link rewrites it, so that collection sees the row change. */
+  touched: Stamp;
+}
+
+/** `<digest>!<repository>` in `blobs`: the repository has this blob. All that a pull reads. */
+export interface LinkRow {
+  phys: string;
+  size: number;
+  /** When a push last relied on this link; collection spares young ones. */
+  touched: Stamp;
+}
+
+/** `!` in `repos`: the repository itself. */
+export interface RepositoryRow {
+  name: string;
+  created: number;
+  updated: Stamp;
+}
+
+/** Encoded name in `!catalog`: the repository is listed. */
+export interface CatalogRow {
+  name: string;
+  stamp: Stamp;
+}
+
+/** The bytes of a manifest: in the row up to `INLINE_LIMIT`, else in a blob of its own named `phys`. */
+export interface StoredBytes {
+  digest: string;
+  mediaType: string;
+  size: number;
+  body?: Uint8Array;
+  phys?: string;
+}
+
+/** `m!<digest>` in `repos`. */
+export interface ManifestRow extends StoredBytes {
+  created: number;
+  stamp: Stamp;
+  subject?: string;
+  /** What it references, packed by `packDigests`; absent when too many: then the body tells. */
+  refs?: Uint8Array;
+}
+
+/** `t!<tag>` in `repos`: holds a copy of the manifest, so that a pull by tag is one read. */
+export interface TagRow extends StoredBytes {
+  created: number;
+  stamp: Stamp;
+}
+
+/** `x!<digest>!<tag>` in `repos`: the tags of a manifest, from the manifest's side. */
+export interface TagOfRow {
+  stamp: Stamp;
+}
+
+/** `s!<subject>!<digest>` in `repos`: a referrer's descriptor as JSON bytes; absent when too large: then its manifest tells. */
+export interface ReferrerRow {
+  artifactType?: string;
+  descriptor?: Uint8Array;
+}
+
+/** `s!<subject>!` in `repos`: the index that a client keeps under the referrers tag of `subject`. */
+export interface FallbackRow extends StoredBytes {
+  stamp: Stamp;
+}
+
+/** `o!<stamp>!<id>` in `repos`: an event, written in the transaction of its cause (DESIGN section 1.3). */
+export interface EventRow {
+  event: string;
+}
+
+/** The most bytes of a manifest, of packed references or of a descriptor that a row holds itself. */
+export const INLINE_LIMIT = 60 * 1024;
+
+/** `-`→`,` `.`→`-` `/`→`.`: a bijection that keeps byte order and avoids what table keys forbid. */
+export function encodeName(name: RepositoryName): string {
+  return name.replace(/[-./]/g, (c) => (c === '-' ? ',' : c === '.' ? '-' : '.'));
+}
+
+export function contentKey(registry: RegistryName, digest: Digest): Key<ContentRow> {
+  return { table: 'blobs', partition: `${registry}!${digest}`, row: digest };
+}
+
+export function linkKey(repository: Repository, digest: Digest): Key<LinkRow> {
+  return {
+    table: 'blobs',
+    partition: `${repository.registry}!${digest}`,
+    row: `${digest}!${encodeName(repository.name)}`,
+  };
+}
+
+export function repositoryKey(repository: Repository): Key<RepositoryRow> {
+  return inRepository(repository, '!');
+}
+
+export function catalogKey(repository: Repository): Key<CatalogRow> {
+  return {
+    table: 'repos',
+    partition: catalogPartition(repository.registry),
+    row: encodeName(repository.name),
+  };
+}
+
+export function catalogPartition(registry: RegistryName): string {
+  return `${registry}!!catalog`;
+}
+
+export function repositoryPartition(repository: Repository): string {
+  return `${repository.registry}!${encodeName(repository.name)}`;
+}
+
+export function manifestKey(repository: Repository, digest: Digest): Key<ManifestRow> {
+  return inRepository(repository, `m!${digest}`);
+}
+
+export function tagKey(repository: Repository, tag: Tag): Key<TagRow> {
+  return inRepository(repository, `t!${tag}`);
+}
+
+export function tagOfKey(repository: Repository, digest: Digest, tag: Tag): Key<TagOfRow> {
+  return inRepository(repository, `${tagOfPrefix(digest)}${tag}`);
+}
+
+/** Rows of all tags of a manifest start with this. */
+export function tagOfPrefix(digest: Digest): string {
+  return `x!${digest}!`;
+}
+
+export function referrerKey(repository: Repository, subject: Digest, digest: Digest): Key<ReferrerRow> {
+  return inRepository(repository, `${referrerPrefix(subject)}${digest}`);
+}
+
+/** Rows of all referrers of a manifest start with this; the fallback row is exactly this, hence first. */
+export function referrerPrefix(subject: Digest): string {
+  return `s!${subject}!`;
+}
+
+export function fallbackKey(repository: Repository, subject: Digest): Key<FallbackRow> {
+  return inRepository(repository, referrerPrefix(subject));
+}
+
+export function eventKey(repository: Repository, stamp: Stamp, id: string): Key<EventRow> {
+  return inRepository(repository, `${EVENT_PREFIX}${stamp}!${id}`);
+}
+
+export const EVENT_PREFIX = 'o!';
+
+function inRepository<R>(repository: Repository, row: string): Key<R> {
+  return { table: 'repos', partition: repositoryPartition(repository), row };
+}

@@ -1,0 +1,31 @@
+declare const brand: unique symbol;
+
+/**
+ * A hybrid-logical-clock stamp, `<ms, 13 digits><counter, 4 of base 36>@<region>`: sorts by time, then counter,
+ * then region, so that replicas agree on the later of two writes (DESIGN section 9).
+ */
+export type Stamp = string & { readonly [brand]: 'Stamp' };
+
+const COUNTER_LIMIT = 36 ** 4;
+
+/** Returns a source of strictly rising stamps, even when the clock stands still or steps back. */
+export function createStamps(now: () => number, region: string): () => Stamp {
+  let last = 0;
+  let counter = 0;
+  return () => {
+    const time = now();
+    if (time > last) {
+      last = time;
+      counter = 0;
+    } else if (++counter === COUNTER_LIMIT) {
+      last++;
+      counter = 0;
+    }
+    return `${String(last).padStart(13, '0')}${counter.toString(36).padStart(4, '0')}@${region}` as Stamp;
+  };
+}
+
+/** The wall-clock part of a stamp, in milliseconds since 1970. */
+export function stampTime(stamp: Stamp): number {
+  return Number(stamp.slice(0, 13));
+}

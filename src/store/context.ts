@@ -1,0 +1,47 @@
+import type { Stamp } from '../model/stamp.ts';
+import type { Blobs } from './blobs.ts';
+import type { Records } from './records.ts';
+import type { Work } from './work.ts';
+
+/** Writes one JSON line; values are escaped by that. Never give it a secret. */
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
+
+/** What the core may decide by; all of it comes from `app/config.ts`. */
+export interface Settings {
+  /** Region name in stamps and upload sessions. */
+  readonly region: string;
+  /** Secret of upload sessions, at least 32 bytes. */
+  readonly uploadKey: Uint8Array;
+  /** How blobs are downloaded: by a redirect to storage, or streamed through. */
+  readonly downloads: 'redirect' | 'proxy';
+  /** Life of a download link, in seconds. */
+  readonly linkSeconds: number;
+  /** The largest request body of an upload, in bytes; undefined for no limit. */
+  readonly maxBodyBytes?: number;
+  /** The largest manifest, in bytes: at least 4 MiB by distribution-spec. */
+  readonly maxManifestBytes: number;
+  /** Life of an upload session, in seconds. */
+  readonly uploadSeconds: number;
+  /** Whether an index may be pushed before its children. */
+  readonly sparseIndexes: boolean;
+}
+
+/** Everything an operation needs from outside, first argument of each: ports, time, randomness, log, settings. */
+export interface Context {
+  readonly records: Records;
+  readonly blobs: Blobs;
+  readonly work: Work;
+  readonly settings: Settings;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly stamp: () => Stamp;
+  /** Random bytes from a cryptographic source. */
+  readonly random: (bytes: number) => Uint8Array;
+  readonly log: Log;
+  /** Waits; tests make it instant. */
+  readonly pause: (milliseconds: number) => Promise<void>;
+}

@@ -1,0 +1,31 @@
+import type { RegistryName } from '../model/names.ts';
+import type { Digest } from '../model/digest.ts';
+
+/** Jobs that run later, each harmless to repeat. A message only wakes; what is true lies in the rows. */
+export type Job =
+  /** Delete the bytes at `name` unless they became the registry's copy of `digest`. */
+  {
+    readonly kind: 'discard';
+    readonly registry: RegistryName;
+    readonly name: string;
+    readonly digest: Digest;
+  };
+
+/** A job handed out; it comes back after its hiding time unless `done`. */
+export interface Delivery {
+  /** As it was sent, unchecked: parse before use. */
+  readonly body: unknown;
+  /** 1 at first. */
+  readonly attempt: number;
+  done(): Promise<void>;
+}
+
+/** A queue with at-least-once delivery. Jobs are JSON under 48 KiB. Any method may throw Unavailable. */
+export interface Work {
+  send(job: Job, delaySeconds?: number): Promise<void>;
+  /** Up to `max` (1 to 32) jobs, hidden from others for `hideSeconds`. For hosts without queue triggers. */
+  receive(max: number, hideSeconds: number): Promise<readonly Delivery[]>;
+}
+
+/** The queue all jobs go through; host.json and infra name the same. */
+export const JOB_QUEUE = 'functionary-jobs';
