@@ -22,79 +22,79 @@ export interface Key<R> {
 }
 
 /** `<digest>` in `blobs`: the one physical copy of this content in the registry. */
-export interface ContentRow {
+export type ContentRow = {
   phys: string;
   /** Bytes. */
   size: number;
   /** Stamp of the last link made to it; each new link rewrites it, so that collection sees the row change. */
   touched: Stamp;
-}
+};
 
 /** `<digest>!<repository>` in `blobs`: the repository has this blob. All that a pull reads. */
-export interface LinkRow {
+export type LinkRow = {
   phys: string;
   size: number;
   /** When a push last relied on this link; collection spares young ones. */
   touched: Stamp;
-}
+};
 
 /** `!` in `repos`: the repository itself. */
-export interface RepositoryRow {
+export type RepositoryRow = {
   name: string;
   created: number;
   updated: Stamp;
-}
+};
 
 /** Encoded name in `!catalog`: the repository is listed. */
-export interface CatalogRow {
+export type CatalogRow = {
   name: string;
   stamp: Stamp;
-}
+};
 
 /** The bytes of a manifest: in the row up to `INLINE_LIMIT`, else in a blob of its own named `phys`. */
-export interface StoredBytes {
+export type StoredBytes = {
   digest: string;
   mediaType: string;
   size: number;
   body?: Uint8Array;
   phys?: string;
-}
+};
 
 /** `m!<digest>` in `repos`. */
-export interface ManifestRow extends StoredBytes {
+export type ManifestRow = StoredBytes & {
   created: number;
   stamp: Stamp;
   subject?: string;
   /** What it references, packed by `packDigests`; absent when too many: then the body tells. */
   refs?: Uint8Array;
-}
+};
 
 /** `t!<tag>` in `repos`: holds a copy of the manifest, so that a pull by tag is one read. */
-export interface TagRow extends StoredBytes {
+export type TagRow = StoredBytes & {
   created: number;
   stamp: Stamp;
-}
+};
 
 /** `x!<digest>!<tag>` in `repos`: the tags of a manifest, from the manifest's side. */
-export interface TagOfRow {
+export type TagOfRow = {
   stamp: Stamp;
-}
+};
 
 /** `s!<subject>!<digest>` in `repos`: a referrer's descriptor as JSON bytes; absent when too large: then its manifest tells. */
-export interface ReferrerRow {
+export type ReferrerRow = {
   artifactType?: string;
   descriptor?: Uint8Array;
-}
+};
 
 /** `s!<subject>!` in `repos`: the index that a client keeps under the referrers tag of `subject`. */
-export interface FallbackRow extends StoredBytes {
+export type FallbackRow = StoredBytes & {
   stamp: Stamp;
-}
+};
 
 /** `o!<stamp>!<id>` in `repos`: an event, written in the transaction of its cause (DESIGN section 1.3). */
-export interface EventRow {
+export type EventRow = {
   event: string;
-}
+};
 
 /** The most bytes of a manifest, of packed references or of a descriptor that a row holds itself. */
 export const INLINE_LIMIT = 60 * 1024;

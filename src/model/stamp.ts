@@ -21,11 +21,21 @@ export function createStamps(now: () => number, region: string): () => Stamp {
       last++;
       counter = 0;
     }
-    return `${String(last).padStart(13, '0')}${counter.toString(36).padStart(4, '0')}@${region}` as Stamp;
+    return parseStamp(`${String(last).padStart(13, '0')}${counter.toString(36).padStart(4, '0')}@${region}`);
   };
 }
 
 /** The wall-clock part of a stamp, in milliseconds since 1970. */
 export function stampTime(stamp: Stamp): number {
   return Number(stamp.slice(0, 13));
+}
+
+/** Throws a plain Error: stamps come from clocks and rows, not from clients. */
+export function parseStamp(text: string): Stamp {
+  if (!isStamp(text)) throw new Error(`not a stamp: ${JSON.stringify(text)}`);
+  return text;
+}
+
+function isStamp(text: string): text is Stamp {
+  return /^\d{13}[0-9a-z]{4}@[a-z0-9-]{1,40}$/.test(text);
 }

@@ -41,11 +41,11 @@ export type Write =
   | { readonly op: 'delete'; readonly row: string; readonly condition: Condition };
 
 /** Typed constructors, so that a key and its shape cannot part. */
-export function put<R extends object>(key: Key<R>, value: R, condition: Condition): Write {
-  return { op: 'put', row: key.row, value: value as unknown as Properties, condition };
+export function put<R extends Properties>(key: Key<R>, value: R, condition: Condition): Write {
+  return { op: 'put', row: key.row, value, condition };
 }
-export function merge<R extends object>(key: Key<R>, value: Partial<R>, condition: Condition): Write {
-  return { op: 'merge', row: key.row, value: value as unknown as Properties, condition };
+export function merge<R extends Properties>(key: Key<R>, value: Partial<R>, condition: Condition): Write {
+  return { op: 'merge', row: key.row, value, condition };
 }
 export function remove(key: Key<unknown>, condition: Condition): Write {
   return { op: 'delete', row: key.row, condition };
