@@ -1,0 +1,142 @@
+import type { Digest } from '../model/digest.ts';
+import type { Repository } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import { type LinkRow, contentKey, linkKey } from '../model/record.ts';
+import type { BlobName, ByteRange } from '../store/blobs.ts';
+import type { Context } from '../store/context.ts';
+import { Conflict, always, ifAbsent, ifMatch, ifPresent, merge, put, remove } from '../store/records.ts';
+import { contend } from './commit.ts';
+
+/** The repository's link to a blob; undefined when it has none. One call. */
+export async function findBlob(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+): Promise<LinkRow | undefined> {
+  return (await ctx.records.get(linkKey(repository, digest)))?.value;
+}
+
+/** The repository's link to a blob. Throws BLOB_UNKNOWN. */
+export async function getBlob(ctx: Context, repository: Repository, digest: Digest): Promise<LinkRow> {
+  const link = await findBlob(ctx, repository, digest);
+  if (!link) throw new Problem('BLOB_UNKNOWN', { digest });
+  return link;
+}
+
+/** A URL that serves the blob for a short time; undefined where downloads go through the registry. No call. */
+export async function linkToBlob(
+  ctx: Context,
+  repository: Repository,
+  link: LinkRow,
+): Promise<string | undefined> {
+  if (ctx.settings.downloads === 'proxy') return undefined;
+  return await ctx.blobs.link(physicalName(repository, link.phys), ctx.settings.linkSeconds);
+}
+
+/** The bytes of a blob, or a part of them. Throws BLOB_UNKNOWN when they were collected since the link was read. */
+export async function readBlob(
+  ctx: Context,
+  repository: Repository,
+  link: LinkRow,
+  range?: ByteRange,
+): Promise<AsyncIterable<Uint8Array>> {
+  const bytes = await ctx.blobs.read(physicalName(repository, link.phys), range);
+  if (!bytes) throw new Problem('BLOB_UNKNOWN');
+  return bytes;
+}
+
+/** Removes the link; the bytes stay for other repositories and for collection. Throws BLOB_UNKNOWN. One call. */
+export async function deleteBlob(ctx: Context, repository: Repository, digest: Digest): Promise<void> {
+  const key = linkKey(repository, digest);
+  try {
+    await ctx.records.batch(key.table, key.partition, [remove(key, ifPresent)]);
+  } catch (error) {
+    if (error instanceof Conflict) throw new Problem('BLOB_UNKNOWN', { digest }, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Gives `repository` a blob that `source` has. False when the source has none: the caller then starts an upload
+ * (distribution-spec "Mounting a blob"). Three calls, two of them at once.
+ */
+export async function mountBlob(
+  ctx: Context,
+  repository: Repository,
+  source: Repository,
+  digest: Digest,
+): Promise<boolean> {
+  return await contend(ctx, async () => {
+    const [link, content] = await Promise.all([
+      ctx.records.get(linkKey(source, digest)),
+      ctx.records.get(contentKey(repository.registry, digest)),
+    ]);
+    if (!link || !content) return false;
+    const { phys, size } = content.value;
+    await linkContent(ctx, repository, digest, { phys, size, touched: ctx.stamp() }, ifMatch(content.etag));
+    return true;
+  });
+}
+
+/**
+ * Makes freshly committed bytes the registry's copy of `digest` and links the repository to it; or, when the registry
+ * has a copy already, links to that one and discards the new bytes.
+ */
+export async function publishBlob(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  phys: string,
+  size: number,
+): Promise<void> {
+  const duplicate = await contend(ctx, async (again) => {
+    const content = again ? await ctx.records.get(contentKey(repository.registry, digest)) : undefined;
+    const row = { phys: content?.value.phys ?? phys, size, touched: ctx.stamp() };
+    await linkContent(ctx, repository, digest, row, content ? ifMatch(content.etag) : ifAbsent);
+    return row.phys !== phys;
+  });
+  if (duplicate) await discardBytes(ctx, physicalName(repository, phys), digest);
+}
+
+/** Deletes bytes that nothing names; when storage will not now, leaves it to a job. Never throws. */
+export async function discardBytes(ctx: Context, at: BlobName, digest: Digest): Promise<void> {
+  try {
+    await ctx.blobs.delete(at);
+  } catch (error) {
+    ctx.log('warn', 'bytes left for a later discard', { name: at.name, error: String(error) });
+    try {
+      await ctx.work.send({ kind: 'discard', registry: at.registry, name: at.name, digest });
+    } catch (cause) {
+      ctx.log('error', 'bytes left for collection', { name: at.name, error: String(cause) });
+    }
+  }
+}
+
+/** The job behind `discardBytes`: spares bytes that became the registry's copy after all. */
+export async function discardLater(ctx: Context, at: BlobName, digest: Digest): Promise<void> {
+  const content = await ctx.records.get(contentKey(at.registry, digest));
+  if (content?.value.phys !== at.name) await ctx.blobs.delete(at);
+}
+
+export function physicalName(repository: Repository, phys: string): BlobName {
+  return { registry: repository.registry, name: phys };
+}
+
+async function linkContent(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  row: LinkRow,
+  condition: typeof ifAbsent,
+): Promise<void> {
+  const content = contentKey(repository.registry, digest);
+  // Rewriting the content row, changed or not, makes a collector that read it earlier fail its delete.
+  const claim =
+    condition.kind === 'absent'
+      ? put(content, row, condition)
+      : merge(content, { touched: row.touched }, condition);
+  await ctx.records.batch(content.table, content.partition, [
+    claim,
+    put(linkKey(repository, digest), row, always),
+  ]);
+}

@@ -1,0 +1,228 @@
+import { createHash } from 'node:crypto';
+import { type Algorithm, type Digest, algorithmOf, finish } from '../model/digest.ts';
+import type { Repository } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import { findBlob, physicalName, publishBlob } from '../registry/blobs.ts';
+import { MissingBlock } from '../store/blobs.ts';
+import type { Context } from '../store/context.ts';
+import { closeHash, runHash } from './progress.ts';
+import { SEGMENT_LIMIT, type Session, blocksOf, openSession, sealSession } from './session.ts';
+import { type Staged, stageBody } from './stage.ts';
+
+/** Bodies announced up to this size are hashed resumably: a client that sends small pieces sends more of them. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/** What came with an upload request. */
+export interface Chunk {
+  readonly body: AsyncIterable<Uint8Array> | null;
+  /** Bytes announced; undefined for a chunked encoding. */
+  readonly length: number | undefined;
+  /** `Content-Range`: first and last byte, both included. */
+  readonly range?: { readonly first: number; readonly last: number } | undefined;
+}
+
+/** A new session. No call. */
+export function beginUpload(ctx: Context, algorithm: Algorithm = 'sha256'): Session {
+  return {
+    id: timedId(ctx),
+    offset: 0,
+    segments: [],
+    chained: false,
+    algorithm,
+    progress: { kind: 'empty' },
+    issued: Math.floor(ctx.now() / 1000),
+  };
+}
+
+/** The state for `Location`. */
+export function sealUpload(ctx: Context, repository: Repository, session: Session): string {
+  return sealSession(session, repository, ctx.settings.uploadKey);
+}
+
+/** The session that a `Location` of ours proves. Throws BLOB_UPLOAD_UNKNOWN when it is forged, foreign or too old. */
+export function resumeUpload(ctx: Context, repository: Repository, id: string, state: string): Session {
+  const session = openSession(state, id, repository, ctx.settings.uploadKey);
+  if (!session || session.issued + ctx.settings.uploadSeconds < ctx.now() / 1000) throw unknownUpload(id);
+  return session;
+}
+
+/** Takes the next bytes of an upload. Throws UPLOAD_RANGE, SIZE_INVALID, TOO_LARGE. One call per block. */
+export async function appendUpload(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  chunk: Chunk,
+): Promise<Session> {
+  checkChunk(ctx, session, chunk);
+  const resumable = chunk.range !== undefined || (chunk.length !== undefined && chunk.length <= CHUNK_BYTES);
+  const { next } = await receive(ctx, repository, session, chunk, { resumable, keepSmall: false });
+  return next;
+}
+
+/**
+ * Ends an upload with its last bytes, if any: checks the digest, commits, links. Safe to repeat: a session committed
+ * as `digest` answers the same again. Throws DIGEST_INVALID, BLOB_UPLOAD_UNKNOWN and what `appendUpload` throws.
+ */
+export async function finishUpload(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  digest: Digest,
+  chunk: Chunk,
+): Promise<void> {
+  checkChunk(ctx, session, chunk);
+  const algorithm = algorithmOf(digest);
+  const fresh = session.offset === 0;
+  const start = fresh ? { ...session, algorithm } : session;
+  const { next, staged } = await receive(ctx, repository, start, chunk, {
+    resumable: false,
+    keepSmall: fresh,
+  });
+  const found = await closeHash(next.progress, algorithm);
+  if (found !== undefined && found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
+
+  const stored = await commit(ctx, repository, next, staged.whole, found);
+  if (stored === 'lost') {
+    // An earlier try may have finished and let these bytes go for an older copy.
+    if (found === digest && (await findBlob(ctx, repository, digest))) return;
+    throw unknownUpload(session.id);
+  }
+  if (found === undefined) await verifyStored(ctx, repository, next, digest);
+  else if (stored === 'exists') await checkStored(ctx, repository, next, digest);
+  await publishBlob(ctx, repository, digest, next.id, next.offset);
+}
+
+/** Drops what was staged. A session that finished stays finished. One call or two. */
+export async function cancelUpload(ctx: Context, repository: Repository, session: Session): Promise<void> {
+  const at = physicalName(repository, session.id);
+  if (session.offset > 0 && !(await ctx.blobs.stat(at))) await ctx.blobs.delete(at);
+}
+
+function checkChunk(ctx: Context, session: Session, { length, range }: Chunk): void {
+  const limit = ctx.settings.maxBodyBytes;
+  if (limit !== undefined && length !== undefined && length > limit)
+    throw new Problem('TOO_LARGE', { limit, length });
+  if (!range) return;
+  if (range.first !== session.offset || (length !== undefined && length !== range.last - range.first + 1)) {
+    throw new Problem('UPLOAD_RANGE', { expected: session.offset, ...range });
+  }
+}
+
+async function receive(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  chunk: Chunk,
+  how: { resumable: boolean; keepSmall: boolean },
+): Promise<{ next: Session; staged: Staged }> {
+  const { body, range } = chunk;
+  if (!body || chunk.length === 0) {
+    const whole = how.keepSmall ? { whole: new Uint8Array(0) } : {};
+    return { next: session, staged: { bytes: 0, blocks: 0, ...whole } };
+  }
+  const hash = await runHash(session.progress, session.algorithm, how.resumable);
+  const nonce = Buffer.from(ctx.random(6)).toString('base64url');
+  const parent = session.segments.at(-1)?.nonce;
+  const limit = ctx.settings.maxBodyBytes;
+  const at = physicalName(repository, session.id);
+  const staged = await stageBody(ctx.blobs, at, body, {
+    parent,
+    nonce,
+    hash,
+    limit,
+    keepSmall: how.keepSmall,
+  });
+  const expected = chunk.length ?? (range ? range.last - range.first + 1 : undefined);
+  if (expected !== undefined && expected !== staged.bytes) {
+    throw new Problem('SIZE_INVALID', { expected, received: staged.bytes });
+  }
+  if (staged.bytes === 0) return { next: session, staged };
+  const segments =
+    staged.blocks === 0 ? session.segments : [...session.segments, { nonce, blocks: staged.blocks }];
+  const next = {
+    ...session,
+    offset: session.offset + staged.bytes,
+    segments: segments.slice(-SEGMENT_LIMIT),
+    chained: session.chained || segments.length > SEGMENT_LIMIT,
+    progress: hash.close(),
+  };
+  return { next, staged };
+}
+
+async function commit(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  whole: Uint8Array | undefined,
+  digest: Digest | undefined,
+): Promise<'committed' | 'exists' | 'lost'> {
+  const at = physicalName(repository, session.id);
+  if (whole) return await ctx.blobs.put(at, whole, digest);
+  try {
+    const blocks = blocksOf(session, session.chained ? await ctx.blobs.staged(at) : []);
+    // Storage forgets the staged list at commit, so a repeated chained commit is told apart by the blob itself.
+    if (!blocks) return (await ctx.blobs.stat(at)) ? 'exists' : 'lost';
+    return await ctx.blobs.commit(at, blocks, digest);
+  } catch (error) {
+    if (error instanceof MissingBlock) return 'lost';
+    throw error;
+  }
+}
+
+/** A repeated commit is good only if the first one verified the same digest: else the session was forked. */
+async function checkStored(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  digest: Digest,
+): Promise<void> {
+  const stat = await ctx.blobs.stat(physicalName(repository, session.id));
+  if (stat?.digest !== digest) throw unknownUpload(session.id);
+}
+
+/** Reads committed bytes back where no digest could be kept on the way. */
+async function verifyStored(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  digest: Digest,
+): Promise<void> {
+  const at = physicalName(repository, session.id);
+  const bytes = await ctx.blobs.read(at);
+  if (!bytes) throw unknownUpload(session.id);
+  const algorithm = algorithmOf(digest);
+  const hash = createHash(algorithm);
+  let size = 0;
+  for await (const piece of bytes) {
+    hash.update(piece);
+    size += piece.length;
+  }
+  const found = finish(hash, algorithm);
+  if (found === digest && size === session.offset) return;
+  // Nobody can have linked bytes of another digest to this name, so they may go.
+  if (found !== digest && !(await isPublished(ctx, repository, session, found))) await ctx.blobs.delete(at);
+  throw new Problem('DIGEST_INVALID', { digest, found });
+}
+
+async function isPublished(
+  ctx: Context,
+  repository: Repository,
+  session: Session,
+  digest: Digest,
+): Promise<boolean> {
+  return (await findBlob(ctx, repository, digest))?.phys === session.id;
+}
+
+function unknownUpload(id: string): Problem {
+  return new Problem('BLOB_UPLOAD_UNKNOWN', { upload: id.slice(0, 100) });
+}
+
+/** A UUID of version 7 (RFC 9562): its first 48 bits are the time in milliseconds, the rest is random. */
+function timedId(ctx: Context): string {
+  const bytes = Buffer.from(ctx.random(16));
+  bytes.writeUIntBE(ctx.now(), 0, 6);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
