@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Records } from '../../src/store/records.ts';
 import { pagingContract } from './records-paging.ts';
+import { rowsContract } from './records-rows.ts';
 import { writingContract } from './records-writing.ts';
 
 /** What every `Records` must do. Each test works in partitions of its own. */
@@ -8,7 +9,7 @@ export function recordsContract(
   name: string,
   open: () => Promise<{ records: Records; close(): Promise<void> }>,
 ): void {
-  describe(name, () => {
+  describe(`${name}: records`, () => {
     let records: Records | undefined;
     let close: (() => Promise<void>) | undefined;
 
@@ -27,6 +28,7 @@ export function recordsContract(
       return records;
     };
     writingContract(current);
+    rowsContract(current);
     pagingContract(current);
   });
 }

@@ -8,7 +8,7 @@ export function workContract(
   name: string,
   open: () => Promise<{ work: Work; close(): Promise<void> }>,
 ): void {
-  describe(name, () => {
+  describe(`${name}: work`, () => {
     let work: Work;
     let close: () => Promise<void>;
 
@@ -147,8 +147,8 @@ function isAbout(delivery: Delivery, job: Job): boolean {
   return typeof body === 'object' && body !== null && 'name' in body && body.name === job.name;
 }
 
-async function find(work: Work, job: Job, hideSeconds: number): Promise<Delivery | undefined> {
-  return await poll(async () => {
+function find(work: Work, job: Job, hideSeconds: number): Promise<Delivery | undefined> {
+  return poll(async () => {
     const deliveries = await work.receive(32, hideSeconds);
     return deliveries.find((delivery) => isAbout(delivery, job));
   });
