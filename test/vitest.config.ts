@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Lives here, not at the top, where the layout allows no further file: `vitest run --config test/vitest.config.ts`.
-// eslint-disable-next-line import/no-default-export
 export default defineConfig({
   test: {
     root: fileURLToPath(new URL('..', import.meta.url)),
