@@ -13,7 +13,8 @@ export interface RegistryRequest {
 /** An answer before it meets a host: what to send, and nothing else. */
 export interface Reply {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** A list is sent as one header line each. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   /** Left out for none; a stream must be accompanied by `content-length`. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
 }

@@ -39,7 +39,8 @@ export interface Blobs {
   /** Stages a block (1 byte up to `blockSize`). Ids within a blob all have one length: 1 to 64 bytes, base64. */
   stage(at: BlobName, id: string, bytes: Uint8Array): Promise<void>;
   /**
-   * Makes the staged blocks, in this order, the blob. Blocks not named are dropped. 'exists' when the name is taken:
+   * Makes the staged blocks, in this order, the blob. Blocks not named are dropped; no ids make an
+   * empty blob. 'exists' when the name is taken:
    * by an earlier try of the same call, or by another session's. Throws MissingBlock when a block was never staged.
    */
   commit(at: BlobName, ids: readonly string[], digest: Digest | undefined): Promise<'committed' | 'exists'>;

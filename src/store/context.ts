@@ -22,6 +22,8 @@ export interface Settings {
   readonly linkSeconds: number;
   /** The largest request body of an upload, in bytes; undefined for no limit. */
   readonly maxBodyBytes?: number;
+  /** Base URL of a host for upload bytes, without a slash at its end; undefined for this one. */
+  readonly uploadEndpoint?: string;
   /** The largest manifest, in bytes: at least 4 MiB by distribution-spec. */
   readonly maxManifestBytes: number;
   /** Life of an upload session, in seconds. */
@@ -42,6 +44,11 @@ export interface Context {
   /** Random bytes from a cryptographic source. */
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;
+  /**
+   * The newest state of upload sessions that this instance served, by session id: advice for clients that lost an
+   * answer, never relied on.
+   */
+  readonly recentUploads: Map<string, { readonly offset: number; readonly state: string } | 'ended'>;
   /** Waits; tests make it instant. */
   readonly pause: (milliseconds: number) => Promise<void>;
 }

@@ -35,7 +35,7 @@ export async function stageBody(
   body: AsyncIterable<Uint8Array>,
   options: StageOptions,
 ): Promise<Staged> {
-  const spare: Uint8Array[] = [];
+  const spare: Uint8Array<ArrayBuffer>[] = [];
   const flying = new Set<Promise<void>>();
   let failure: { error: unknown } | undefined;
   let buffer = new Uint8Array(0);
@@ -43,7 +43,7 @@ export async function stageBody(
   let bytes = 0;
   let blocks = 0;
 
-  const send = async (block: Uint8Array, length: number, index: number) => {
+  const send = async (block: Uint8Array<ArrayBuffer>, length: number, index: number) => {
     try {
       await blobs.stage(at, blockId(options.parent, options.nonce, index), block.subarray(0, length));
       if (block.length === blobs.blockSize) spare.push(block);

@@ -92,10 +92,12 @@ export async function finishUpload(
   await publishBlob(ctx, repository, digest, next.id, next.offset);
 }
 
-/** Drops what was staged. A session that finished stays finished. One call or two. */
+/**
+ * Drops what was staged and closes the session: an empty blob takes its name, so that no later commit can. A session
+ * that finished stays finished. One call.
+ */
 export async function cancelUpload(ctx: Context, repository: Repository, session: Session): Promise<void> {
-  const at = physicalName(repository, session.id);
-  if (session.offset > 0 && !(await ctx.blobs.stat(at))) await ctx.blobs.delete(at);
+  await ctx.blobs.commit(physicalName(repository, session.id), [], undefined);
 }
 
 function checkChunk(ctx: Context, session: Session, { length, range }: Chunk): void {
@@ -198,19 +200,9 @@ async function verifyStored(
     size += piece.length;
   }
   const found = finish(hash, algorithm);
-  if (found === digest && size === session.offset) return;
-  // Nobody can have linked bytes of another digest to this name, so they may go.
-  if (found !== digest && !(await isPublished(ctx, repository, session, found))) await ctx.blobs.delete(at);
-  throw new Problem('DIGEST_INVALID', { digest, found });
-}
-
-async function isPublished(
-  ctx: Context,
-  repository: Repository,
-  session: Session,
-  digest: Digest,
-): Promise<boolean> {
-  return (await findBlob(ctx, repository, digest))?.phys === session.id;
+  if (size !== session.offset) throw unknownUpload(session.id);
+  // The bytes stay, for collection: a rightful PUT of this session may be publishing them at this moment.
+  if (found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
 }
 
 function unknownUpload(id: string): Problem {

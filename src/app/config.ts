@@ -1,0 +1,162 @@
+import { type RegistryName, parseRegistryName } from '../model/names.ts';
+import type { Settings } from '../store/context.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where state lies. */
+export type StorageConfig =
+  | { readonly kind: 'azure'; readonly options: AzureConfig }
+  /** No directory: in memory, gone at the end. */
+  | { readonly kind: 'disk'; readonly dir?: string };
+
+export interface AzureConfig {
+  readonly blobEndpoint: string;
+  readonly tableEndpoint: string;
+  readonly queueEndpoint: string;
+  /** Replaces the blob endpoint in download links. */
+  readonly publicBlobEndpoint?: string;
+  readonly credential:
+    | { readonly kind: 'key'; readonly account: string; readonly key: string }
+    | { readonly kind: 'identity'; readonly clientId?: string };
+}
+
+export interface Config {
+  readonly registries: readonly [RegistryName, ...RegistryName[]];
+  /** `<registry>.<domain>` names a registry; without it every host names the first. */
+  readonly domain?: string;
+  readonly storage: StorageConfig;
+  readonly settings: Settings;
+  /** A request that runs longer is answered 503; undefined: never. In milliseconds. */
+  readonly deadlineMs?: number;
+  readonly logRequests: boolean;
+}
+
+/** What the Functions front end lets pass unless told otherwise (reference "HTTP", body limit). */
+const FUNCTIONS_BODY_LIMIT = 104_857_600;
+const MIB = 1024 * 1024;
+
+/**
+ * Reads settings, all of them named in the README's table. Throws an Error that names the setting and never its
+ * value, since some are secrets.
+ */
+export function readConfig(env: Environment): Config {
+  requireAuthentication(env);
+  const [first = 'registry', ...others] = (env['REGISTRIES'] ?? 'registry')
+    .split(',')
+    .map((name) => name.trim());
+  const registries = [first, ...others].map((name) => named('REGISTRIES', () => parseRegistryName(name)));
+  const domain = env['REGISTRY_DOMAIN']?.toLowerCase();
+  const deadline = integer(env, 'REQUEST_SECONDS', 0, 0, 230);
+  return {
+    registries: [registries[0] ?? parseRegistryName(first), ...registries.slice(1)],
+    ...(domain && { domain }),
+    storage: readStorage(env),
+    settings: readSettings(env),
+    ...(deadline > 0 && { deadlineMs: deadline * 1000 }),
+    logRequests: choice(env, 'LOG_REQUESTS', ['true', 'false']) === 'true',
+  };
+}
+
+/** Until identities exist, only a host that nobody else can reach may run. */
+function requireAuthentication(env: Environment): void {
+  const open = choice(env, 'AUTHENTICATION', ['required', 'open']) === 'open';
+  const local =
+    env['AZURE_FUNCTIONS_ENVIRONMENT'] === 'Development' || env['FUNCTIONARY_LOOPBACK'] === 'true';
+  if (!open)
+    throw new Error('AUTHENTICATION: sign-in does not exist yet; only "open" on a development machine works');
+  if (!local) throw new Error('AUTHENTICATION: "open" is refused outside a development machine');
+}
+
+function readStorage(env: Environment): StorageConfig {
+  const dir = env['DISK_DIR'];
+  if (choice(env, 'STORAGE', ['azure', 'disk']) === 'disk') return { kind: 'disk', ...(dir && { dir }) };
+  const publicBlobEndpoint = env['PUBLIC_BLOB_ENDPOINT'];
+  const shared = publicBlobEndpoint ? { publicBlobEndpoint: url(env, 'PUBLIC_BLOB_ENDPOINT') } : {};
+  if (env['DATA']) return { kind: 'azure', options: { ...readConnection(env['DATA']), ...shared } };
+  const clientId = env['DATA__clientId'];
+  return {
+    kind: 'azure',
+    options: {
+      blobEndpoint: url(env, 'DATA__blobServiceUri'),
+      tableEndpoint: url(env, 'DATA__tableServiceUri'),
+      queueEndpoint: url(env, 'DATA__queueServiceUri'),
+      credential: { kind: 'identity', ...(clientId && { clientId }) },
+      ...shared,
+    },
+  };
+}
+
+/** A storage connection string, as Azure's tools print it. */
+function readConnection(text: string): AzureConfig {
+  const parts = new Map(
+    text
+      .split(';')
+      .map((part): [string, string] => [part.split('=', 1)[0] ?? '', part.slice(part.indexOf('=') + 1)]),
+  );
+  const account = parts.get('AccountName');
+  const key = parts.get('AccountKey');
+  if (!account || !key) throw new Error('DATA: not a connection string with AccountName and AccountKey');
+  const endpoint = (service: string) =>
+    parts.get(`${service[0]?.toUpperCase()}${service.slice(1)}Endpoint`) ??
+    `${parts.get('DefaultEndpointsProtocol') ?? 'https'}://${account}.${service}.${parts.get('EndpointSuffix') ?? 'core.windows.net'}`;
+  return {
+    blobEndpoint: endpoint('blob'),
+    tableEndpoint: endpoint('table'),
+    queueEndpoint: endpoint('queue'),
+    credential: { kind: 'key', account, key },
+  };
+}
+
+function readSettings(env: Environment): Settings {
+  const uploadKey = Buffer.from(env['UPLOAD_KEY'] ?? '', 'base64');
+  if (uploadKey.length < 32) throw new Error('UPLOAD_KEY: at least 32 bytes in base64 are needed');
+  const region = env['REGION'] ?? 'local';
+  if (!/^[a-z0-9-]{1,40}$/.test(region)) throw new Error('REGION: 1-40 lower-case letters, digits or dashes');
+  const bodyLimit = integer(env, 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', FUNCTIONS_BODY_LIMIT, 1, 2 ** 53 - 1);
+  const maxBodyBytes = integer(env, 'MAX_BODY_BYTES', bodyLimit, 0, 2 ** 53 - 1);
+  return {
+    region,
+    uploadKey,
+    downloads: choice(env, 'DOWNLOADS', ['redirect', 'proxy']),
+    linkSeconds: integer(env, 'LINK_SECONDS', 1200, 60, 86_400),
+    ...(env['UPLOAD_ENDPOINT'] && { uploadEndpoint: url(env, 'UPLOAD_ENDPOINT') }),
+    ...(maxBodyBytes > 0 && { maxBodyBytes }),
+    maxManifestBytes: integer(env, 'MAX_MANIFEST_BYTES', 4 * MIB, 4 * MIB, 8 * MIB),
+    uploadSeconds: integer(env, 'UPLOAD_SECONDS', 86_400, 600, 6 * 86_400),
+    sparseIndexes: choice(env, 'INDEX_CHILDREN', ['required', 'optional']) === 'optional',
+  };
+}
+
+/** One of `allowed`, the first by default. */
+function choice<const T extends string>(env: Environment, name: string, allowed: readonly [T, ...T[]]): T {
+  const value = env[name];
+  if (value === undefined || value === '') return allowed[0];
+  const found = allowed.find((option) => option === value);
+  if (found === undefined) throw new Error(`${name}: one of ${allowed.join(', ')} is wanted`);
+  return found;
+}
+
+function integer(env: Environment, name: string, usual: number, least: number, most: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return usual;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new Error(`${name}: a whole number from ${least} to ${most} is wanted`);
+  return value;
+}
+
+function url(env: Environment, name: string): string {
+  return named(name, () => {
+    const { protocol, href } = new URL(env[name] ?? '');
+    if (protocol !== 'http:' && protocol !== 'https:') throw new Error('not http');
+    return href.replace(/\/+$/, '');
+  });
+}
+
+function named<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    throw new Error(`${name}: missing or not valid`);
+  }
+}

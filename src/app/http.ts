@@ -1,0 +1,167 @@
+import type { RegistryRequest, Reply } from '../http/message.ts';
+import { type RegistryName, isRegistryName, parseRepositoryName } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import { Conflict, Unavailable } from '../store/records.ts';
+import type { App } from './compose.ts';
+import { registryRoutes, repositoryRoutes } from './routes.ts';
+
+/** Seconds that a client should wait after a 503: longer than the adapters' own retries. */
+const RETRY_SECONDS = '5';
+const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
+
+/** Answers a web request with a web response: the way in for the Functions host. Never throws. */
+export async function respond(app: App, request: Request): Promise<Response> {
+  const { status, headers, body } = await handle(app, request);
+  const fields = Object.entries(headers).flatMap(([name, value]) =>
+    (typeof value === 'string' ? [value] : value).map((text): [string, string] => [name, text]),
+  );
+  if (body === undefined || typeof body === 'string')
+    return new Response(body ?? null, { status, headers: fields });
+  const content = body instanceof Uint8Array ? new Uint8Array(body) : ReadableStream.from(body);
+  return new Response(content, { status, headers: fields });
+}
+
+/**
+ * Answers a request: finds the route, asks for permission, runs the operation within the deadline, and turns whatever
+ * it throws into one of the table's errors. Never throws.
+ */
+export async function handle(app: App, request: RegistryRequest): Promise<Reply> {
+  const started = app.context.now();
+  const id = requestId(app);
+  let reply: Reply;
+  try {
+    reply = await withDeadline(app, () => route(app, request, id));
+  } catch (error) {
+    reply = explain(app, error, id);
+  }
+  if (app.config.logRequests) logRequest(app, request, reply, id, started);
+  return finish(request, reply, id);
+}
+
+async function route(app: App, request: RegistryRequest, id: string): Promise<Reply> {
+  const url = new URL(request.url);
+  const path = decodePath(url.pathname);
+  const { context } = app;
+  const registry = registryOf(app, url);
+  const shared = { request, query: url.searchParams, registry };
+  const cause = (actor: string) => ({
+    id,
+    host: url.host,
+    method: request.method,
+    userAgent: (request.headers.get('user-agent') ?? '').slice(0, 500),
+    actor,
+  });
+
+  const exact = registryRoutes.find((row) => row.path === path);
+  if (exact) {
+    const [permission, run] = methodOf(exact.methods, request.method);
+    const { name } = await app.authorize(request, permission, undefined);
+    return await run(context, { ...shared, cause: cause(name) });
+  }
+  for (const row of repositoryRoutes) {
+    const match = path.startsWith('/v2/') ? row.tail.exec(path) : null;
+    if (!match || match.index <= 3) continue;
+    const [permission, run] = methodOf(row.methods, request.method);
+    const repository = { registry, name: parseRepositoryName(path.slice(4, match.index)) };
+    const { name } = await app.authorize(request, permission, repository);
+    return await run(context, { ...shared, cause: cause(name), repository, reference: match[1] ?? '' });
+  }
+  throw new Problem('NOT_FOUND');
+}
+
+function methodOf<O>(methods: Readonly<Record<string, O>>, method: string): O {
+  const operation = Object.hasOwn(methods, method) ? methods[method] : undefined;
+  if (!operation) {
+    throw new Problem('METHOD_NOT_ALLOWED', undefined, {
+      headers: { allow: Object.keys(methods).join(', ') },
+    });
+  }
+  return operation;
+}
+
+/** Once, before routing: SDKs encode the slashes and colons of names, command lines do not (ACR wire, "Path encoding"). */
+function decodePath(pathname: string): string {
+  if (!pathname.includes('%')) return pathname;
+  try {
+    return decodeURIComponent(pathname);
+  } catch (cause) {
+    throw new Problem('REQUEST_INVALID', 'the path is not percent-encoded UTF-8', { cause });
+  }
+}
+
+/** The registry that the host name means: `<name>.<domain>`, else the first. Throws NAME_UNKNOWN. */
+function registryOf(app: App, { hostname }: URL): RegistryName {
+  const { domain, registries } = app.config;
+  if (!domain) return registries[0];
+  const name = hostname.toLowerCase().endsWith(`.${domain}`) ? hostname.slice(0, -domain.length - 1) : '';
+  const found = isRegistryName(name) ? registries.find((registry) => registry === name) : undefined;
+  if (!found) throw new Problem('NAME_UNKNOWN', undefined, { message: 'no registry has this host name' });
+  return found;
+}
+
+/** Nothing cancels code on the platform: the answer goes out in time, and storage's own limits end the rest. */
+async function withDeadline(app: App, run: () => Promise<Reply>): Promise<Reply> {
+  const limit = app.config.deadlineMs;
+  if (limit === undefined) return await run();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('the request took too long')), limit);
+  });
+  try {
+    return await Promise.race([run(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The one place where an error becomes an answer. */
+function explain(app: App, error: unknown, id: string): Reply {
+  if (error instanceof Problem) return answer(error);
+  if (error instanceof Unavailable || error instanceof Conflict) {
+    app.context.log('warn', 'storage unavailable', { id, error: describe(error) });
+    return answer(new Problem('UNAVAILABLE', undefined, { headers: { 'retry-after': RETRY_SECONDS } }));
+  }
+  app.context.log('error', 'request failed', { id, error: describe(error) });
+  return answer(new Problem('UNKNOWN'));
+}
+
+function answer(problem: Problem): Reply {
+  const body = problem.toBody();
+  return {
+    status: problem.status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      ...problem.headers,
+      'content-length': String(Buffer.byteLength(body)),
+    },
+    body,
+  };
+}
+
+function finish(request: RegistryRequest, { status, headers, body }: Reply, id: string): Reply {
+  const bodiless = request.method === 'HEAD' || NO_BODY.has(status);
+  const all = {
+    'docker-distribution-api-version': 'registry/2.0',
+    'x-ms-correlation-request-id': id,
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  };
+  return bodiless || body === undefined ? { status, headers: all } : { status, headers: all, body };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A UUID of version 4 from the context's randomness. */
+function requestId(app: App): string {
+  const hex = Buffer.from(app.context.random(16)).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
+}
+
+function logRequest(app: App, request: RegistryRequest, reply: Reply, id: string, started: number): void {
+  const { pathname } = new URL(request.url);
+  const { method } = request;
+  const { status } = reply;
+  app.context.log('info', 'request', { id, method, path: pathname, status, ms: app.context.now() - started });
+}

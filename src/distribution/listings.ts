@@ -1,0 +1,73 @@
+import type { RegistryCall, RepositoryCall } from '../http/call.ts';
+import type { Reply } from '../http/message.ts';
+import { PAGE_LIMIT, nextLink, parsePage } from '../http/page.ts';
+import { parseDigest } from '../model/digest.ts';
+import { listReferrers } from '../registry/referrers.ts';
+import { listRepositories } from '../registry/repositories.ts';
+import { listTags } from '../registry/tags.ts';
+import type { Context } from '../store/context.ts';
+
+/** Repositories on a page when `n` is not given: ACR's. */
+const CATALOG_PAGE = 100;
+const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
+
+/** GET `/v2/` (end-1). */
+export async function ping(): Promise<Reply> {
+  return json({}, {});
+}
+
+/** GET `/v2/_catalog`: not in the specification, asked for by podman, crane and `az`. */
+export async function getCatalog(ctx: Context, { registry, query }: RegistryCall): Promise<Reply> {
+  const { n, last } = parsePage(query, CATALOG_PAGE);
+  const { names, more } = await listRepositories(ctx, registry, last, n);
+  return json({ repositories: names }, linkAfter('/v2/_catalog', n, more ? names.at(-1) : undefined));
+}
+
+/** GET tags (end-8): byte order, pages of at most 1,000. */
+export async function getTags(ctx: Context, { repository, query }: RepositoryCall): Promise<Reply> {
+  const { n, last } = parsePage(query, PAGE_LIMIT);
+  const { tags, more } = await listTags(ctx, repository, last, n);
+  const path = `/v2/${repository.name}/tags/list`;
+  return json({ name: repository.name, tags }, linkAfter(path, n, more ? tags.at(-1) : undefined));
+}
+
+/** GET referrers (end-12): an index, empty where nothing is known. */
+export async function getReferrers(
+  ctx: Context,
+  { repository, reference, query }: RepositoryCall,
+): Promise<Reply> {
+  const subject = parseDigest(reference);
+  const { n, last } = parsePage(query, PAGE_LIMIT);
+  const artifactType = query.get('artifactType') || undefined;
+  const page = await listReferrers(ctx, repository, subject, { artifactType, last, limit: Math.max(1, n) });
+  const body = `{"schemaVersion":2,"mediaType":"${INDEX_TYPE}","manifests":[${page.descriptors.join(',')}]}`;
+  const path = `/v2/${repository.name}/referrers/${subject}`;
+  const link =
+    page.next === undefined
+      ? {}
+      : { link: nextLink(path, { n: String(n), last: page.next, ...(artifactType && { artifactType }) }) };
+  return {
+    status: 200,
+    headers: {
+      'content-type': INDEX_TYPE,
+      'content-length': String(Buffer.byteLength(body)),
+      ...(artifactType && { 'oci-filters-applied': 'artifactType' }),
+      ...link,
+    },
+    body,
+  };
+}
+
+function linkAfter(path: string, n: number, last: string | undefined): Record<string, string> {
+  return last === undefined ? {} : { link: nextLink(path, { last, n: String(n) }) };
+}
+
+function json(value: unknown, headers: Record<string, string>): Reply {
+  const body = JSON.stringify(value);
+  const length = String(Buffer.byteLength(body));
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'content-length': length, ...headers },
+    body,
+  };
+}

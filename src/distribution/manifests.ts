@@ -1,0 +1,86 @@
+import type { RepositoryCall } from '../http/call.ts';
+import { type RegistryRequest, type Reply, announcedLength } from '../http/message.ts';
+import { algorithmOf } from '../model/digest.ts';
+import { parseManifest } from '../model/manifest.ts';
+import { type Reference, type Tag, parseReference, parseTag } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import { type ManifestInfo, deleteManifest, getManifest, statManifest } from '../registry/manifests.ts';
+import { putManifest } from '../registry/push.ts';
+import { deleteTag } from '../registry/tags.ts';
+import type { Context } from '../store/context.ts';
+
+/** HEAD a manifest (end-3). */
+export async function headManifest(ctx: Context, { repository, reference }: RepositoryCall): Promise<Reply> {
+  return { status: 200, headers: describe(await statManifest(ctx, repository, parseReference(reference))) };
+}
+
+/** GET a manifest (end-3): as it was pushed, whatever `Accept` says. */
+export async function getManifestContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const found = await getManifest(ctx, call.repository, parseReference(call.reference));
+  const headers = describe(found);
+  if (call.request.headers.get('if-none-match') === headers.etag) {
+    const { 'docker-content-digest': digest, etag } = headers;
+    return { status: 304, headers: { 'docker-content-digest': digest, etag } };
+  }
+  return { status: 200, headers, body: found.bytes };
+}
+
+/** PUT a manifest (end-7a), by digest with any number of `?tag=` (end-7b), or by tag. */
+export async function putManifestContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, request, query, cause } = call;
+  const reference = parseReference(call.reference);
+  const tags = [...new Set([...named(reference), ...query.getAll('tag').map(parseTag)])];
+  const bytes = await readBody(request, ctx.settings.maxManifestBytes);
+  const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256';
+  const manifest = parseManifest(bytes, request.headers.get('content-type'), algorithm);
+  const { digest, subject } = manifest;
+  if (reference.kind === 'digest' && reference.digest !== digest) {
+    throw new Problem('DIGEST_INVALID', { digest: reference.digest, found: digest });
+  }
+  await putManifest(ctx, repository, manifest, tags, cause);
+  return {
+    status: 201,
+    headers: {
+      location: `/v2/${repository.name}/manifests/${digest}`,
+      'docker-content-digest': digest,
+      ...(subject && { 'oci-subject': subject }),
+      ...(query.has('tag') && { 'oci-tag': tags }),
+      'content-length': '0',
+    },
+  };
+}
+
+/** DELETE a manifest with its tags, or a tag alone (end-9). */
+export async function deleteReference(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, cause } = call;
+  const reference = parseReference(call.reference);
+  if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, cause);
+  else await deleteManifest(ctx, repository, reference.digest, cause);
+  return { status: 202, headers: { 'content-length': '0' } };
+}
+
+function named(reference: Reference): Tag[] {
+  return reference.kind === 'tag' ? [reference.tag] : [];
+}
+
+function describe({ digest, mediaType, size }: ManifestInfo) {
+  return {
+    'content-type': mediaType,
+    'content-length': String(size),
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+  };
+}
+
+/** A whole body, bounded. Throws TOO_LARGE as early as its length is known. */
+async function readBody(request: RegistryRequest, limit: number): Promise<Uint8Array> {
+  if ((announcedLength(request) ?? 0) > limit) throw new Problem('TOO_LARGE', { limit });
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of request.body ?? []) {
+    size += piece.length;
+    if (size > limit) throw new Problem('TOO_LARGE', { limit });
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,80 @@
+import type { RegistryName } from '../model/names.ts';
+import { EVENT_PREFIX, type EventRow } from '../model/record.ts';
+import type { Context } from '../store/context.ts';
+import { ifPresent, Conflict } from '../store/records.ts';
+
+const PAGE = 1000;
+/** Outbox rows are kept this long for consumers that were away. */
+const EVENT_DAYS = 7;
+const DAY_MS = 86_400_000;
+/** A session may be in its last request when it expires. */
+const SLACK_MS = 3_600_000;
+
+/**
+ * Frees what abandoned and cancelled uploads left: staged blocks that were never committed, and the empty blobs that
+ * closed a session. Azure drops the former by itself after a week, an emulator and a disk never. One call per 1,000
+ * blobs and one per deletion. Deletes nothing younger than a session can be.
+ */
+export async function sweepUploads(
+  ctx: Context,
+  registry: RegistryName,
+): Promise<{ readonly scanned: number; readonly deleted: number }> {
+  const oldest = ctx.now() - ctx.settings.uploadSeconds * 1000 - SLACK_MS;
+  let scanned = 0;
+  let deleted = 0;
+  for (let cursor: string | undefined; ;) {
+    const page = await ctx.blobs.list(registry, PAGE, cursor);
+    for (const { name, size, committed } of page.blobs) {
+      scanned++;
+      const begun = uploadTime(name);
+      if (begun === undefined || begun >= oldest || (committed && size > 0)) continue;
+      const at = { registry, name };
+      if (committed && (await ctx.blobs.stat(at))?.digest !== undefined) continue;
+      await ctx.blobs.delete(at);
+      deleted++;
+    }
+    if (page.cursor === undefined) return { scanned, deleted };
+    cursor = page.cursor;
+  }
+}
+
+/** Deletes outbox rows that every consumer has had days to read. */
+export async function sweepEvents(ctx: Context): Promise<{ readonly deleted: number }> {
+  const before = `${EVENT_PREFIX}${String(ctx.now() - EVENT_DAYS * DAY_MS).padStart(13, '0')}`;
+  let deleted = 0;
+  for (let cursor: string | undefined; ;) {
+    const scan = { table: 'repos', from: EVENT_PREFIX, before, limit: PAGE, select: [] } as const;
+    const page = await ctx.records.scan<EventRow>(cursor === undefined ? scan : { ...scan, cursor });
+    const byPartition = Map.groupBy(page.rows, ({ partition }) => partition);
+    for (const [partition, rows] of byPartition) {
+      for (let i = 0; i < rows.length; i += 100) {
+        const slice = rows.slice(i, i + 100);
+        deleted += await deleteRows(
+          ctx,
+          partition,
+          slice.map(({ row }) => row),
+        );
+      }
+    }
+    if (page.cursor === undefined) return { deleted };
+    cursor = page.cursor;
+  }
+}
+
+async function deleteRows(ctx: Context, partition: string, rows: readonly string[]): Promise<number> {
+  try {
+    const writes = rows.map((row) => ({ op: 'delete', row, condition: ifPresent }) as const);
+    await ctx.records.batch('repos', partition, writes);
+    return rows.length;
+  } catch (error) {
+    // Another sweep took some of them; the next one finds what is left.
+    if (error instanceof Conflict) return 0;
+    throw error;
+  }
+}
+
+/** When the upload behind a physical name began: the time in a UUID of version 7; undefined for other names. */
+function uploadTime(name: string): number | undefined {
+  const match = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.exec(name);
+  return match ? Number.parseInt(`${match[1]}${match[2]}`, 16) : undefined;
+}

@@ -1,0 +1,97 @@
+import path from 'node:path';
+import { openApp } from '../app/compose.ts';
+import type { Environment } from '../app/config.ts';
+import { startAzurite } from './azurite.ts';
+import { startClocks } from './clocks.ts';
+import { loadUploadKey } from './keys.ts';
+import { HELP, type LocalOptions, readOptions } from './options.ts';
+import { listen } from './server.ts';
+
+/** Starts the local host and runs until a signal; resolves to the exit code. */
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === 'help') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const stopAsked = signalled();
+  const storage = await openStorage(options);
+  try {
+    const app = await openApp({
+      ...process.env,
+      ...storage.settings,
+      ...options.settings,
+      AUTHENTICATION: 'open',
+      FUNCTIONARY_LOOPBACK: 'true',
+      UPLOAD_KEY: process.env['UPLOAD_KEY'] ?? (await loadUploadKey(options.data)),
+    });
+    try {
+      await serveUntil(app, options, stopAsked);
+    } finally {
+      await app.close();
+    }
+  } finally {
+    await storage.stop();
+  }
+  return 0;
+}
+
+async function serveUntil(
+  app: Awaited<ReturnType<typeof openApp>>,
+  options: LocalOptions,
+  stopAsked: Promise<string>,
+) {
+  const listening = await listen(app, options.host, options.port);
+  const stopClocks = startClocks(app);
+  const address = listening.url.slice('http://'.length);
+  process.stdout.write(
+    `listening on ${listening.url}\n` +
+      `data in ${path.resolve(options.data)}\n\n` +
+      `  docker tag hello-world ${address}/hello:1 && docker push ${address}/hello:1\n\n`,
+  );
+  process.stdout.write(`${await stopAsked}: stopping\n`);
+  await listening.stop();
+  await stopClocks();
+}
+
+async function openStorage({
+  storage,
+  data,
+}: LocalOptions): Promise<{ settings: Environment; stop: () => Promise<void> }> {
+  if (storage === 'account') return { settings: { STORAGE: 'azure' }, stop: () => Promise.resolve() };
+  if (storage === 'disk')
+    return { settings: { STORAGE: 'disk', DISK_DIR: data }, stop: () => Promise.resolve() };
+  const azurite = await startAzurite({
+    dir: path.join(data, 'azurite'),
+    blobPort: 0,
+    tablePort: 0,
+    queuePort: 0,
+  });
+  return { settings: { STORAGE: 'azure', DATA: connectionString(azurite.options) }, stop: () => azurite.stop() };
+}
+
+/** The first signal asks to stop in order; a second one ends at once, as impatient people expect. */
+function signalled(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        process.once(signal, () => process.exit(130));
+      });
+    }
+  });
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    return 'the port is taken: stop what listens there, or choose another with --port N (0 picks a free one)';
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`functionary: ${explain(error)}\n`);
+  process.exitCode = 1;
+}

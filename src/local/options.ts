@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import { parseArgs } from 'node:util';
+
+/** What the command line of the local host says. */
+export interface LocalOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Where everything is kept. */
+  readonly data: string;
+  /** Which storage: the embedded Azurite, a directory, or the account that settings name. */
+  readonly storage: 'azurite' | 'disk' | 'account';
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export const HELP = `functionary: a container registry that speaks Azure Container Registry's wire
+
+Usage: npm start -- [options]
+
+  --port N              port to listen on; 0 picks a free one        (default 5000)
+  --host ADDRESS        address to listen on; loopback only, until
+                        sign-in exists                               (default 127.0.0.1)
+  --data DIR            where the embedded Azurite keeps everything  (default .data)
+  --disk DIR            keep everything in DIR as files and SQLite,
+                        without Azurite
+  --account             use the storage account that the settings
+                        DATA or DATA__blobServiceUri … name
+  --downloads HOW       redirect: clients fetch blobs from storage
+                        by signed links; proxy: through this host    (default redirect)
+  --upload-endpoint URL host that takes upload bytes, running this
+                        same program over the same storage
+  --max-body BYTES      largest request body; 0 for no limit         (default 0)
+  --log                 print a JSON line per request
+  --help                print this
+
+Settings in the environment (see the README's table) apply too; options win.
+
+Examples:
+  npm start
+  npm start -- --disk /var/lib/functionary --port 5001
+`;
+
+/** Reads the command line; 'help' when asked for. Throws an Error that a person can act on. */
+export function readOptions(args: readonly string[]): LocalOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: 'string', default: '5000' },
+      host: { type: 'string', default: '127.0.0.1' },
+      data: { type: 'string', default: '.data' },
+      disk: { type: 'string' },
+      account: { type: 'boolean', default: false },
+      downloads: { type: 'string' },
+      'upload-endpoint': { type: 'string' },
+      'max-body': { type: 'string', default: '0' },
+      log: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535)
+    throw new Error('--port: a number to 65535 is wanted');
+  if (!isLoopback(values.host)) {
+    throw new Error(
+      `--host: ${values.host} is not a loopback address; without sign-in nobody else may reach this registry`,
+    );
+  }
+  if (values.account && values.disk !== undefined) throw new Error('--account and --disk exclude each other');
+  return {
+    host: values.host,
+    port: Number(values.port),
+    data: values.disk ?? values.data,
+    storage: values.account ? 'account' : values.disk === undefined ? 'azurite' : 'disk',
+    settings: {
+      MAX_BODY_BYTES: values['max-body'],
+      ...(values.downloads !== undefined && { DOWNLOADS: values.downloads }),
+      ...(values['upload-endpoint'] !== undefined && { UPLOAD_ENDPOINT: values['upload-endpoint'] }),
+      ...(values.log && { LOG_REQUESTS: 'true' }),
+    },
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

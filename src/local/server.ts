@@ -1,0 +1,88 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import type { AddressInfo } from 'node:net';
+import type { App } from '../app/compose.ts';
+import { handle } from '../app/http.ts';
+import type { RegistryRequest, Reply } from '../http/message.ts';
+
+/** Requests under way get this long to end after a stop was asked for, in milliseconds. */
+const STOP_MS = 10_000;
+
+export interface Listening {
+  /** `http://127.0.0.1:5000`. */
+  readonly url: string;
+  /** Stops accepting, lets requests under way end, then closes. */
+  stop(): Promise<void>;
+}
+
+/** Serves the registry under node:http. Rejects when the port is taken, with Node's own error. */
+export async function listen(app: App, host: string, port: number): Promise<Listening> {
+  // A layer may take hours to arrive; only silence ends a connection.
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
+    void serve(app, request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const { port: actual } = server.address() as AddressInfo;
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, stop: () => stop(server) };
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), STOP_MS);
+  await closed;
+  clearTimeout(timer);
+}
+
+async function serve(app: App, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    await send(await handle(app, toRegistryRequest(request)), response);
+  } catch (error) {
+    // The client went away, or storage broke off in the middle of a body: only a cut connection tells the truth.
+    app.context.log('warn', 'answer broken off', { error: String(error) });
+    response.destroy();
+  }
+}
+
+/** Costs a tenth of a web `Request`, which is felt where answering costs one point read. */
+function toRegistryRequest(request: IncomingMessage): RegistryRequest {
+  const { headers, method = 'GET', url = '/' } = request;
+  const bodiless = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+  return {
+    method,
+    url: `http://${validHost(headers.host)}${url.startsWith('/') ? url : '/'}`,
+    headers: {
+      get(name) {
+        const value = headers[name];
+        return value === undefined ? null : String(value);
+      },
+    },
+    body: bodiless ? null : request,
+  };
+}
+
+/** A host that cannot stand in a URL must not turn a request into an error of ours. */
+function validHost(host: string | undefined): string {
+  return host !== undefined && /^[A-Za-z0-9._-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/.test(host)
+    ? host
+    : 'localhost';
+}
+
+async function send({ status, headers, body }: Reply, response: ServerResponse): Promise<void> {
+  response.writeHead(status, { ...headers } as Record<string, string | string[]>);
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    response.end(body);
+    return;
+  }
+  const source = Readable.from(body, { objectMode: false });
+  source.once('error', (error) => response.destroy(error));
+  response.once('close', () => source.destroy());
+  source.pipe(response);
+  await finished(response);
+}

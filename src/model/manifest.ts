@@ -1,0 +1,154 @@
+import { type Algorithm, type Digest, digestOf, isDigest } from './digest.ts';
+import { Problem } from './problem.ts';
+
+const INDEX_TYPES: readonly string[] = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
+const SCHEMA1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
+const FOREIGN = /nondistributable|foreign/;
+const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+
+/** A manifest that was checked (image-spec "Image Manifest", "Image Index"; Docker schema 2). */
+export interface Manifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** As received: the digest is over these. */
+  readonly bytes: Uint8Array;
+  /** Blobs that must be in the repository: config and distributable layers, each once. */
+  readonly blobs: readonly Digest[];
+  /** Manifests that an index lists, each once. */
+  readonly children: readonly Digest[];
+  readonly subject?: Digest;
+  /** `artifactType`, or the config's media type where it is empty (distribution-spec "Listing Referrers"). */
+  readonly artifactType?: string;
+  readonly annotations?: unknown;
+}
+
+/**
+ * Checks a manifest of any type: parameters of `contentType` are dropped, a `mediaType` inside must agree with it.
+ * Throws MANIFEST_INVALID.
+ */
+export function parseManifest(
+  bytes: Uint8Array,
+  contentType: string | null,
+  algorithm: Algorithm = 'sha256',
+): Manifest {
+  const fields = parseObject(bytes);
+  const declared = optionalText(fields, 'mediaType');
+  const sent = contentType?.split(';')[0]?.trim() || undefined;
+  if (declared !== undefined && sent !== undefined && declared !== sent) {
+    throw invalid(`Content-Type ${sent.slice(0, 200)} differs from mediaType ${declared.slice(0, 200)}`);
+  }
+  const mediaType = declared ?? sent;
+  if (mediaType === undefined || !MEDIA_TYPE.test(mediaType)) throw invalid('a media type is needed');
+  if (SCHEMA1.test(mediaType) || fields['schemaVersion'] === 1)
+    throw invalid('image manifest schema 1 is not supported');
+  const config = fields['config'] === undefined ? undefined : descriptor(fields['config'], 'config');
+  const layers = [...descriptors(fields, 'layers'), ...descriptors(fields, 'blobs')];
+  const children = descriptors(fields, 'manifests');
+  if (INDEX_TYPES.includes(mediaType) && !Array.isArray(fields['manifests']))
+    throw invalid('an index needs manifests');
+  const subject = fields['subject'] == null ? undefined : descriptor(fields['subject'], 'subject');
+  const artifactType = optionalText(fields, 'artifactType') || config?.mediaType;
+  const blobs = [...(config ? [config] : []), ...layers].filter((blob) => !isForeign(blob));
+  return {
+    digest: digestOf(bytes, algorithm),
+    mediaType,
+    bytes,
+    blobs: unique(blobs),
+    children: unique(children),
+    ...(subject && { subject: subject.digest }),
+    ...(artifactType && { artifactType }),
+    ...(fields['annotations'] !== undefined && { annotations: fields['annotations'] }),
+  };
+}
+
+/** The descriptor under which a manifest is listed as referrer (distribution-spec "Listing Referrers"). */
+export function referrerDescriptor(manifest: Manifest): string {
+  const { mediaType, digest, bytes, artifactType, annotations } = manifest;
+  return JSON.stringify({ mediaType, digest, size: bytes.length, artifactType, annotations });
+}
+
+/** The descriptors that a stored index lists; empty for anything else. */
+export function listedDescriptors(bytes: Uint8Array): readonly ListedDescriptor[] {
+  try {
+    return descriptors(parseObject(bytes), 'manifests');
+  } catch {
+    return [];
+  }
+}
+
+export interface ListedDescriptor {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** The descriptor as it was written. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** Digests as bytes, for a row: one byte 0 (sha256) or 1 (sha512), then 32 or 64. */
+export function packDigests(digests: readonly Digest[]): Uint8Array {
+  return Buffer.concat(
+    digests.flatMap((digest) => [
+      Buffer.of(digest.startsWith('sha512') ? 1 : 0),
+      Buffer.from(digest.slice(7), 'hex'),
+    ]),
+  );
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new Problem('MANIFEST_INVALID', 'not JSON in UTF-8', { cause });
+  }
+  if (!isObject(value)) throw invalid('not a JSON object');
+  return value;
+}
+
+function descriptors(fields: Record<string, unknown>, name: string): ListedDescriptor[] {
+  const list = fields[name] ?? [];
+  if (!Array.isArray(list)) throw invalid(`${name} is not a list`);
+  return list.map((item) => descriptor(item, name));
+}
+
+function descriptor(value: unknown, where: string): ListedDescriptor {
+  const raw = isObject(value) ? value : {};
+  const { digest, size } = raw;
+  if (typeof digest !== 'string' || !isDigest(digest))
+    throw invalid(`${where}: a descriptor lacks a valid digest`);
+  if (size !== undefined && !(Number.isSafeInteger(size) && Number(size) >= 0))
+    throw invalid(`${where}: bad size`);
+  const artifactType = optionalText(raw, 'artifactType');
+  return {
+    digest,
+    mediaType: optionalText(raw, 'mediaType') ?? '',
+    raw,
+    ...(artifactType && { artifactType }),
+  };
+}
+
+/** Layers that clients fetch elsewhere and never push (image-spec "Non-Distributable Layers"). */
+function isForeign({ mediaType, raw }: ListedDescriptor): boolean {
+  return FOREIGN.test(mediaType) || (Array.isArray(raw['urls']) && raw['urls'].length > 0);
+}
+
+function optionalText(fields: Record<string, unknown>, name: string): string | undefined {
+  const value = fields[name] ?? undefined;
+  if (value !== undefined && typeof value !== 'string') throw invalid(`${name} is not a string`);
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unique(list: readonly ListedDescriptor[]): Digest[] {
+  return [...new Set(list.map(({ digest }) => digest))];
+}
+
+function invalid(why: string): Problem {
+  return new Problem('MANIFEST_INVALID', why);
+}
