@@ -55,8 +55,8 @@ async function openStores(storage: StorageConfig, registries: Config['registries
     const { openDisk } = await import('../disk/open.ts');
     return await openDisk(storage.dir === undefined ? {} : { dir: storage.dir });
   }
-  const { openAzure } = await import('../azure/open.ts');
-  const stores = await openAzure(storage.options);
+  const { openAzure } = await import('../azure/account.ts');
+  const stores = openAzure(storage.options);
   // Real accounts are prepared by infra; an emulator starts empty.
   if (storage.options.credential.kind === 'key') await stores.prepare(registries);
   return { ...stores, close: () => Promise.resolve() };

@@ -1,3 +1,4 @@
+import type { AzureOptions } from '../azure/account.ts';
 import { type RegistryName, parseRegistryName } from '../model/names.ts';
 import type { Settings } from '../store/context.ts';
 
@@ -5,20 +6,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where state lies. */
 export type StorageConfig =
-  | { readonly kind: 'azure'; readonly options: AzureConfig }
+  | { readonly kind: 'azure'; readonly options: AzureOptions }
   /** No directory: in memory, gone at the end. */
   | { readonly kind: 'disk'; readonly dir?: string };
-
-export interface AzureConfig {
-  readonly blobEndpoint: string;
-  readonly tableEndpoint: string;
-  readonly queueEndpoint: string;
-  /** Replaces the blob endpoint in download links. */
-  readonly publicBlobEndpoint?: string;
-  readonly credential:
-    | { readonly kind: 'key'; readonly account: string; readonly key: string }
-    | { readonly kind: 'identity'; readonly clientId?: string };
-}
 
 export interface Config {
   readonly registries: readonly [RegistryName, ...RegistryName[]];
@@ -53,7 +43,7 @@ export function readConfig(env: Environment): Config {
     storage: readStorage(env),
     settings: readSettings(env),
     ...(deadline > 0 && { deadlineMs: deadline * 1000 }),
-    logRequests: choice(env, 'LOG_REQUESTS', ['true', 'false']) === 'true',
+    logRequests: choice(env, 'LOG_REQUESTS', ['false', 'true']) === 'true',
   };
 }
 
@@ -87,7 +77,7 @@ function readStorage(env: Environment): StorageConfig {
 }
 
 /** A storage connection string, as Azure's tools print it. */
-function readConnection(text: string): AzureConfig {
+function readConnection(text: string): AzureOptions {
   const parts = new Map(
     text
       .split(';')

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { openApp } from '../app/compose.ts';
+import type { AzureOptions } from '../azure/account.ts';
 import type { Environment } from '../app/config.ts';
 import { startAzurite } from './azurite.ts';
 import { startClocks } from './clocks.ts';
@@ -68,6 +69,11 @@ async function openStorage({
     queuePort: 0,
   });
   return { settings: { STORAGE: 'azure', DATA: connectionString(azurite.options) }, stop: () => azurite.stop() };
+}
+
+function connectionString({ blobEndpoint, tableEndpoint, queueEndpoint, credential }: AzureOptions): string {
+  const key = credential.kind === 'key' ? `AccountName=${credential.account};AccountKey=${credential.key};` : '';
+  return `${key}BlobEndpoint=${blobEndpoint};TableEndpoint=${tableEndpoint};QueueEndpoint=${queueEndpoint}`;
 }
 
 /** The first signal asks to stop in order; a second one ends at once, as impatient people expect. */
