@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import type { Blobs } from '../store/blobs.ts';
 import type { Records } from '../store/records.ts';
 import type { Work } from '../store/work.ts';
-import { DiskBlobs } from './blobs.ts';
+import { DiskBlobs } from './content/blobs.ts';
 import { Database } from './database.ts';
-import { MemoryBlobs } from './memory.ts';
+import { MemoryBlobs } from './content/memory.ts';
 import { DiskWork } from './queue.ts';
 import { DiskRecords } from './records.ts';
 

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../model/digest.ts';
-import { isRegistryName, type RegistryName } from '../model/names.ts';
+import type { Digest } from '../../model/digest.ts';
+import { isRegistryName, type RegistryName } from '../../model/names.ts';
 import {
   type BlobName,
   type Blobs,
@@ -9,7 +9,7 @@ import {
   type ByteRange,
   type ListedBlob,
   MissingBlock,
-} from '../store/blobs.ts';
+} from '../../store/blobs.ts';
 import { answering, Folders, Incoming, syncFolder, unlessAbsent } from './files.ts';
 import { blockFile, checkName, checkSize, latestBlocks } from './naming.ts';
 import { encodeHead, readHead, readManifest, streamBlocks, streamInline } from './stream.ts';

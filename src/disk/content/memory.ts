@@ -1,5 +1,5 @@
-import type { Digest } from '../model/digest.ts';
-import type { RegistryName } from '../model/names.ts';
+import type { Digest } from '../../model/digest.ts';
+import type { RegistryName } from '../../model/names.ts';
 import {
   type BlobName,
   type Blobs,
@@ -7,7 +7,7 @@ import {
   type ByteRange,
   type ListedBlob,
   MissingBlock,
-} from '../store/blobs.ts';
+} from '../../store/blobs.ts';
 import { checkBlockId, checkName, checkSize } from './naming.ts';
 
 interface Entry {

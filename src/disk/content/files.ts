@@ -1,6 +1,6 @@
 import { link, mkdir, open, type FileHandle, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Unavailable } from '../store/records.ts';
+import { Unavailable } from '../../store/records.ts';
 
 /** The directories a write of this process made, so that each is made and synced once. */
 export class Folders {

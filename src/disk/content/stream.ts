@@ -1,7 +1,7 @@
 import { open, type FileHandle, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, parseDigest } from '../model/digest.ts';
-import { Unavailable } from '../store/records.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import { Unavailable } from '../../store/records.ts';
 import { toUnavailable, unlessAbsent } from './files.ts';
 import { parseBlockFile } from './naming.ts';
 
