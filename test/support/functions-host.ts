@@ -24,7 +24,7 @@ export interface FunctionsHost {
   readonly functions: readonly LoadedFunction[];
   /** Where the HTTP function answers, on loopback; ends without a slash. */
   readonly url: string;
-  /** What the application logged, oldest first. */
+  /** What the application logged or printed, oldest first. */
   readonly logs: readonly { readonly level: string; readonly message: string }[];
   /** As a client would, redirects not followed. `path` starts with a slash. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
@@ -49,7 +49,7 @@ export async function startFunctions(entry: string, options: HostOptions = {}): 
     env: { PATH: process.env['PATH'], ...options.env },
     execArgv: [],
     execPath: options.node ?? process.execPath,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const worker = new Worker(child);
   try {
@@ -119,6 +119,11 @@ class Worker {
           return;
       }
     });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream
+        ?.setEncoding('utf8')
+        .on('data', (message: string) => this.logs.push({ level: 'print', message }));
+    }
     child.once('exit', (code) => {
       reject(new Error(`the worker ended with ${code}`));
       for (const settle of this.#running.values()) settle(`the worker ended with ${code}`);
