@@ -61,8 +61,16 @@ export function codeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A container, table or queue that is being deleted refuses writes for half a minute, then is simply absent. */
-const PASSING_CODES = new Set(['ContainerBeingDeleted', 'TableBeingDeleted', 'QueueBeingDeleted']);
+/**
+ * Refusals with a status below 500 that pass: what is being deleted is simply absent after half a minute, and bytes
+ * that were spoilt on the way arrive whole the next time.
+ */
+const PASSING_CODES = new Set([
+  'ContainerBeingDeleted',
+  'TableBeingDeleted',
+  'QueueBeingDeleted',
+  'Md5Mismatch',
+]);
 /** The token service did not answer; the SDK's credentials have no common base class to ask for. */
 const PASSING_NAMES = new Set([
   'AuthenticationError',

@@ -95,7 +95,8 @@ export function openRecords(
         const whole = operations.length === 1 && first ? first : toTransaction(base, operations);
         const refusal = await insist(BRIEF, (signal) => send(table, whole, signal));
         if (refusal === undefined) return;
-        if (refusal.code === 'TableNotFound' && !created) {
+        if (refusal.code === 'TableNotFound') {
+          if (created) throw refusal.cause;
           await create(table);
           created = true;
           continue;

@@ -86,6 +86,7 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
     options: account(emulator.name),
     account,
     async stop() {
+      if (worker.threadId === -1) return;
       const ended = new Promise((resolve) => worker.once('exit', resolve));
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       worker.postMessage('stop');
