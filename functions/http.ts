@@ -114,7 +114,6 @@ async function settledBy<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 /** Throws on whatever the library could not send, while there is still time to answer otherwise. */
 async function toAzure(response: Response, call: Call & { signal: AbortSignal }): Promise<HttpResponse> {
   const { request, context, exchange, signal } = call;
-  if (response.status < 200) throw new Error(`status ${response.status} cannot be sent`);
   const headers = new Headers(response.headers);
   headers.delete(INVOCATION_HEADER);
   for (const [name, value] of headers) {

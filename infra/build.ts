@@ -1,10 +1,14 @@
 import { build } from 'esbuild';
 import type { Metafile } from 'esbuild';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 const root = path.resolve(import.meta.dirname, '..');
+
+/** The worker's own module. */
+const CORE = '@azure/functions-core';
 
 export interface Chunk {
   /** File name inside the app folder. */
@@ -12,6 +16,8 @@ export interface Chunk {
   readonly bytes: number;
   /** npm packages and folders of `src` whose code it holds, sorted. */
   readonly holds: readonly string[];
+  /** Modules that it expects to be there, sorted: Node's own, and the one that the Functions worker supplies. */
+  readonly expects: readonly string[];
 }
 
 export interface Build {
@@ -26,7 +32,7 @@ export interface Build {
 /**
  * Bundles `functions/main.ts` into a folder that is a complete Functions app without node_modules: `main.mjs`, chunks
  * for what is imported lazily, host.json and a package.json that names the entry. Throws when code of the local host
- * or of the storage emulator got in, or when an SDK would be read at every cold start.
+ * or of the storage emulator got in, when an SDK would be read at every cold start, or when a module is left outside.
  */
 export async function buildApp(options: { out?: string } = {}): Promise<Build> {
   const out = path.resolve(root, options.out ?? '.build/app');
@@ -50,7 +56,7 @@ export async function buildApp(options: { out?: string } = {}): Promise<Build> {
     sourcemap: 'external',
     metafile: true,
     // The worker supplies it, and only to `require`.
-    external: ['@azure/functions-core'],
+    external: [CORE],
     // CommonJS inside the SDKs calls `require`, which an ES module does not have: without this the app loads with no functions.
     banner: {
       js: "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
@@ -80,10 +86,11 @@ function sortChunks(metafile: Metafile, out: string): Build {
     }
   }
   const chunks = [...outputs]
-    .map(([file, { bytes, inputs }]) => ({
+    .map(([file, { bytes, inputs, imports }]) => ({
       file,
       bytes,
       holds: [...new Set(Object.keys(inputs).map(owner))].toSorted(),
+      expects: [...new Set(imports.filter(({ external }) => external).map((each) => each.path))].toSorted(),
     }))
     .toSorted((a, b) => b.bytes - a.bytes);
   return {
@@ -104,7 +111,9 @@ function owner(input: string): string {
 const EAGER_AZURE = new Set(['@azure/functions', '@azure/functions-extensions-base']);
 
 function check({ eager, lazy }: Build): void {
-  for (const { file, holds } of [...eager, ...lazy]) {
+  for (const { file, holds, expects } of [...eager, ...lazy]) {
+    const missing = expects.find((name) => name !== CORE && !isBuiltin(name));
+    if (missing !== undefined) throw new Error(`${file} needs ${missing}, which the package will not have`);
     const stray = holds.find((name) => name === 'azurite' || name.startsWith('src/local'));
     if (stray !== undefined) throw new Error(`${file} holds ${stray}, which has no place on Azure`);
   }

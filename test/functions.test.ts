@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { inbound } from '../functions/body.ts';
+import { watchExchanges } from '../functions/exchange.ts';
 import { fault, faults } from '../functions/fault.ts';
 import { openOnce } from '../functions/opening.ts';
 import { problemTable } from '../src/model/problem.ts';
-import { startFunctions } from './support/functions-host.ts';
+import { portOf, startFunctions } from './support/functions-host.ts';
 import type { FunctionsHost } from './support/functions-host.ts';
 
 const UNKNOWN = { errors: [{ code: 'UNKNOWN', message: 'unknown error', detail: null }] };
@@ -118,6 +121,59 @@ describe('an HTTP function whose application misbehaves', () => {
       expect(await answer.json()).toMatchObject({ errors: [{ code: 'UNSUPPORTED' }] });
     },
   );
+});
+
+test.for(['breaks off', 'gives up in the middle', 'never starts'])(
+  'a connection outlives a body whose reader %s',
+  async (reader) => {
+    const server = createServer((request, response) => {
+      const answer = async (): Promise<void> => {
+        // As the library does it.
+        const { body } = new Request('http://host/', { method: 'PATCH', body: request, duplex: 'half' });
+        if (!body) return;
+        const received = inbound(body);
+        if (reader === 'breaks off') for await (const _ of received.body) break;
+        if (reader === 'gives up in the middle') await received.body.getReader().read();
+        response.writeHead(413, { 'content-length': '0' }).end();
+        received.drain();
+      };
+      void answer();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect({ host: '127.0.0.1', port: portOf(server) });
+    try {
+      let received = '';
+      client.setEncoding('latin1').on('data', (text: string) => (received += text));
+      const answers = (): number => received.split('HTTP/1.1 413').length - 1;
+      const head = 'PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n';
+      client.write(head);
+      client.write(new Uint8Array(1 << 20));
+      await vi.waitFor(() => expect(answers()).toBe(1));
+      client.write(new Uint8Array(7 << 20));
+      client.write(head);
+      client.write(new Uint8Array(8 << 20));
+      await vi.waitFor(() => expect(answers()).toBe(2));
+    } finally {
+      client.destroy();
+      server.closeAllConnections();
+      server.close();
+    }
+  },
+);
+
+test('the server of the host takes requests of any duration, and closes no idle connection under its proxy', async () => {
+  watchExchanges();
+  const server = createServer((_request, response) => void response.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    await fetch(`http://127.0.0.1:${portOf(server)}/`, { headers: { 'x-ms-invocation-id': 'a' } });
+    expect(server).toMatchObject({ requestTimeout: 0, keepAliveTimeout: 120_000 });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 async function state(host: FunctionsHost): Promise<{ produced: number }> {
