@@ -44,6 +44,7 @@ export function createApp(config: Config, stores: Stores, replaced: Partial<Cont
     log: logLine,
     pause: (milliseconds) => pause(milliseconds),
     recentUploads: new Map(),
+    registryCache: new Map(),
     ...replaced,
   };
   return { config, context, authorize: authorizeAll, close: () => stores.close() };

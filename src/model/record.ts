@@ -132,6 +132,11 @@ export function catalogPartition(registry: RegistryName): string {
   return `${registry}!!catalog`;
 }
 
+/** Holds who may do what in a registry: its settings, scope maps, tokens and role assignments. */
+export function accessPartition(registry: RegistryName): string {
+  return `${registry}!!access`;
+}
+
 export function repositoryPartition(repository: Repository): string {
   return `${repository.registry}!${encodeName(repository.name)}`;
 }

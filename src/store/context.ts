@@ -1,3 +1,4 @@
+import type { RegistryDocument } from '../model/access.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Blobs } from './blobs.ts';
 import type { Records } from './records.ts';
@@ -14,7 +15,7 @@ export type Log = (
 export interface Settings {
   /** Region name in stamps and upload sessions. */
   readonly region: string;
-  /** Secret of upload sessions, at least 32 bytes. */
+  /** The deployment's secret, at least 32 bytes: seals upload sessions, and admin passwords derive from it. */
   readonly uploadKey: Uint8Array;
   /** How blobs are downloaded: by a redirect to storage, or streamed through. */
   readonly downloads: 'redirect' | 'proxy';
@@ -44,6 +45,8 @@ export interface Context {
   /** Random bytes from a cryptographic source. */
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;
+  /** Settings of registries as this instance read them last, by registry name; see `access/registry.ts`. */
+  readonly registryCache: Map<string, { readonly readAt: number; readonly value: Promise<RegistryDocument> }>;
   /**
    * The newest state of upload sessions that this instance served, by session id: advice for clients that lost an
    * answer, never relied on.

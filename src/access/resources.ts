@@ -1,0 +1,110 @@
+import type { RegistryName } from '../model/names.ts';
+import { INLINE_LIMIT, type Key, type Value, accessPartition } from '../model/record.ts';
+import { Problem } from '../model/problem.ts';
+import type { Context } from '../store/context.ts';
+import { type Etag, ifAbsent, ifMatch, put, remove } from '../store/records.ts';
+import { contend } from '../registry/commit.ts';
+
+/** What a registry owns besides content: each a JSON document in a row of its own, in the partition `!access`. */
+export type ResourceKind = 'registry' | 'scopeMap' | 'token' | 'roleAssignment';
+
+/** `<kind>!<name>`: the document as JSON bytes, cut into pieces that properties can hold. */
+type ResourceRow = { readonly [piece: string]: Value };
+
+const PIECES = 12;
+
+export interface Stored<D> {
+  readonly document: D;
+  readonly etag: Etag;
+}
+
+/** One resource; undefined when absent. Names compare without case, as ARM's do. One call. */
+export async function getResource<D>(
+  ctx: Context,
+  registry: RegistryName,
+  kind: ResourceKind,
+  name: string,
+): Promise<Stored<D> | undefined> {
+  const found = await ctx.records.get(resourceKey(registry, kind, name));
+  // Written by `changeResource` alone, from a document of this type; so below.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return found && { document: unpack(found.value) as D, etag: found.etag };
+}
+
+/** All resources of a kind whose name starts with `prefix`, by name. One call per 1,000. */
+export async function listResources<D>(
+  ctx: Context,
+  registry: RegistryName,
+  kind: ResourceKind,
+  prefix = '',
+): Promise<readonly D[]> {
+  const documents: D[] = [];
+  const start = `${kind}!${prefix.toLowerCase()}`;
+  for (let from = start; ;) {
+    const range = {
+      table: 'repos',
+      partition: accessPartition(registry),
+      from,
+      before: `${start}~`,
+      limit: 1000,
+    } as const;
+    const page = await ctx.records.range<ResourceRow>(range);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    documents.push(...page.rows.map(({ value }) => unpack(value) as D));
+    if (!page.more) return documents;
+    from = `${page.rows.at(-1)?.row}!`;
+  }
+}
+
+/**
+ * Creates, changes or (for undefined) deletes a resource under its version; `change` may run again when somebody was
+ * faster. Returns what is stored afterwards.
+ */
+export async function changeResource<D, N extends D | undefined>(
+  ctx: Context,
+  registry: RegistryName,
+  kind: ResourceKind,
+  name: string,
+  change: (current: D | undefined) => N,
+): Promise<N> {
+  const key = resourceKey(registry, kind, name);
+  return await contend(ctx, async () => {
+    const current = await getResource<D>(ctx, registry, kind, name);
+    const next = change(current?.document);
+    const condition = current ? ifMatch(current.etag) : ifAbsent;
+    if (next !== undefined)
+      await ctx.records.batch(key.table, key.partition, [put(key, pack(next), condition)]);
+    else if (current) await ctx.records.batch(key.table, key.partition, [remove(key, condition)]);
+    return next;
+  });
+}
+
+function pack(document: unknown): ResourceRow {
+  const bytes = Buffer.from(JSON.stringify(document));
+  if (bytes.length > PIECES * INLINE_LIMIT) throw new Problem('TOO_LARGE', { limit: PIECES * INLINE_LIMIT });
+  const count = Math.ceil(bytes.length / INLINE_LIMIT);
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [
+      pieceName(i),
+      bytes.subarray(i * INLINE_LIMIT, (i + 1) * INLINE_LIMIT),
+    ]),
+  );
+}
+
+function unpack(row: ResourceRow): unknown {
+  const pieces: Uint8Array[] = [];
+  for (let i = 0; ; i++) {
+    const piece = row[pieceName(i)];
+    if (!(piece instanceof Uint8Array)) break;
+    pieces.push(piece);
+  }
+  return JSON.parse(Buffer.concat(pieces).toString());
+}
+
+function pieceName(index: number): string {
+  return `doc${index}`;
+}
+
+function resourceKey(registry: RegistryName, kind: ResourceKind, name: string): Key<ResourceRow> {
+  return { table: 'repos', partition: accessPartition(registry), row: `${kind}!${name.toLowerCase()}` };
+}

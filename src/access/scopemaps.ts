@@ -1,0 +1,130 @@
+import type { ScopeMapDocument } from '../model/access.ts';
+import type { RegistryName } from '../model/names.ts';
+import { type Action, type Grant, type Grants, isPattern } from '../model/permission.ts';
+import { Problem } from '../model/problem.ts';
+import type { Context } from '../store/context.ts';
+import { changeResource, getResource, listResources } from './resources.ts';
+
+/** Scope-map action → token action (ACR wire section 3.4); the older spellings of `az` too. */
+const ACTION_OF: ReadonlyMap<string, Action> = new Map([
+  ['content/read', 'pull'],
+  ['content/write', 'push'],
+  ['content/delete', 'delete'],
+  ['metadata/read', 'metadata_read'],
+  ['metadata/write', 'metadata_write'],
+  ['metadataRead', 'metadata_read'],
+  ['metadataWrite', 'metadata_write'],
+]);
+const GATEWAY = /^gateway\/[A-Za-z0-9_-]{1,50}\/(?:config|message)\/(?:read|write)$/;
+/** ACR's limits (ACR wire section 7). */
+const ACTION_LIMIT = 500;
+const DESCRIPTION_LIMIT = 256;
+
+const ALL = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write'];
+
+/** The scope maps that every registry has, as exported from real ones. */
+export const systemScopeMaps: readonly ScopeMapDocument[] = [
+  system('_repositories_admin', 'Can perform all read, write and delete operations on the registry', ALL),
+  system('_repositories_pull', 'Can pull any repository of the registry', ['content/read']),
+  system('_repositories_pull_metadata_read', 'Can perform all read operations on the registry', [
+    'content/read',
+    'metadata/read',
+  ]),
+  system('_repositories_push', 'Can push to any repository of the registry', [
+    'content/read',
+    'content/write',
+  ]),
+  system('_repositories_push_metadata_write', 'Can perform all read and write operations on the registry', [
+    'metadata/read',
+    'metadata/write',
+    'content/read',
+    'content/write',
+  ]),
+];
+
+export function isSystemScopeMap(name: string): boolean {
+  return name.startsWith('_');
+}
+
+/** A scope map, system ones included; undefined when absent. One call; none for system ones. */
+export async function getScopeMap(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+): Promise<ScopeMapDocument | undefined> {
+  const known = systemScopeMaps.find((map) => map.name === name.toLowerCase());
+  return known ?? (await getResource<ScopeMapDocument>(ctx, registry, 'scopeMap', name))?.document;
+}
+
+export async function listScopeMaps(
+  ctx: Context,
+  registry: RegistryName,
+): Promise<readonly ScopeMapDocument[]> {
+  return [...systemScopeMaps, ...(await listResources<ScopeMapDocument>(ctx, registry, 'scopeMap'))];
+}
+
+/** Creates or replaces a scope map; its change acts at the next sign-in of its tokens. Throws REQUEST_INVALID. */
+export async function putScopeMap(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+  {
+    description,
+    actions,
+  }: { readonly description?: string | undefined; readonly actions?: readonly string[] | undefined },
+): Promise<ScopeMapDocument> {
+  if (isSystemScopeMap(name)) throw new Problem('REQUEST_INVALID', 'system scope maps cannot be changed');
+  if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
+    throw new Problem('REQUEST_INVALID', 'a scope map has 5-50 letters, digits or dashes');
+  if ((description ?? '').length > DESCRIPTION_LIMIT)
+    throw new Problem('REQUEST_INVALID', 'the description is too long');
+  checkActions(actions ?? []);
+  return await changeResource<ScopeMapDocument, ScopeMapDocument>(
+    ctx,
+    registry,
+    'scopeMap',
+    name,
+    (current) => ({
+      name: current?.name ?? name,
+      created: current?.created ?? ctx.now(),
+      description: description ?? current?.description ?? '',
+      actions: actions ?? current?.actions ?? [],
+    }),
+  );
+}
+
+/** What the actions of a scope map allow. A catalog belongs to those who may read everything. */
+export function grantsOf({ actions }: ScopeMapDocument): Grants {
+  const byPattern = new Map<string, Set<Action>>();
+  for (const action of actions) {
+    const parsed = parseAction(action);
+    if (!parsed) continue;
+    byPattern.set(parsed.pattern, (byPattern.get(parsed.pattern) ?? new Set()).add(parsed.action));
+  }
+  const repositories: Grant[] = [...byPattern].map(([pattern, set]) => ({ pattern, actions: [...set] }));
+  return {
+    repositories,
+    catalog: repositories.some(
+      ({ pattern, actions: list }) => pattern === '*' && list.includes('metadata_read'),
+    ),
+  };
+}
+
+function checkActions(actions: readonly string[]): void {
+  if (actions.length > ACTION_LIMIT) throw new Problem('REQUEST_INVALID', `at most ${ACTION_LIMIT} actions`);
+  const wrong = actions.find((action) => !parseAction(action) && !GATEWAY.test(action));
+  if (wrong !== undefined)
+    throw new Problem('REQUEST_INVALID', `not a scope map action: ${wrong.slice(0, 300)}`);
+}
+
+function parseAction(text: string): { readonly pattern: string; readonly action: Action } | undefined {
+  const match =
+    /^repositories\/(.+)\/((?:content|metadata)\/(?:read|write|delete)|metadata(?:Read|Write))$/.exec(text);
+  const action = ACTION_OF.get(match?.[2] ?? '');
+  const pattern = match?.[1] ?? '';
+  return action && isPattern(pattern) ? { pattern, action } : undefined;
+}
+
+function system(name: string, description: string, actions: readonly string[]): ScopeMapDocument {
+  return { name, description, created: 0, actions: actions.map((action) => `repositories/*/${action}`) };
+}

@@ -1,0 +1,137 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { PasswordDocument, TokenDocument } from '../model/access.ts';
+import type { RegistryName } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import type { Context } from '../store/context.ts';
+import { updateRegistry, withRevocation } from './registry.ts';
+import { changeResource, getResource, listResources } from './resources.ts';
+
+/** A password as it is shown once. */
+export interface NewPassword {
+  readonly name: PasswordDocument['name'];
+  readonly value: string;
+  readonly created: number;
+  readonly expiry?: number;
+}
+
+export async function getToken(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+): Promise<TokenDocument | undefined> {
+  return (await getResource<TokenDocument>(ctx, registry, 'token', name))?.document;
+}
+
+export function listTokens(ctx: Context, registry: RegistryName): Promise<readonly TokenDocument[]> {
+  return listResources<TokenDocument>(ctx, registry, 'token');
+}
+
+/** Creates or changes a token. Disabling it, or binding it to another scope map, refuses its access tokens at once. */
+export async function putToken(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+  fields: { readonly scopeMap?: string | undefined; readonly enabled?: boolean | undefined },
+): Promise<TokenDocument> {
+  if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
+    throw new Problem('REQUEST_INVALID', 'a token has 5-50 letters, digits or dashes');
+  let narrowed = false;
+  const token = await changeResource<TokenDocument, TokenDocument>(
+    ctx,
+    registry,
+    'token',
+    name,
+    (current) => {
+      const scopeMap = fields.scopeMap ?? current?.scopeMap;
+      if (scopeMap === undefined) throw new Problem('REQUEST_INVALID', 'a token needs a scope map');
+      const enabled = fields.enabled ?? current?.enabled ?? true;
+      narrowed = current !== undefined && (!enabled || current.scopeMap !== scopeMap);
+      return {
+        name: current?.name ?? name,
+        created: current?.created ?? ctx.now(),
+        passwords: current?.passwords ?? [],
+        scopeMap,
+        enabled,
+      };
+    },
+  );
+  if (narrowed) await revokeToken(ctx, registry, name);
+  return token;
+}
+
+/** False when there was none. */
+export async function deleteToken(ctx: Context, registry: RegistryName, name: string): Promise<boolean> {
+  let found = false;
+  await changeResource<TokenDocument, undefined>(ctx, registry, 'token', name, (current) => {
+    found = current !== undefined;
+    return undefined;
+  });
+  if (found) await revokeToken(ctx, registry, name);
+  return found;
+}
+
+/**
+ * Makes passwords anew, one or both, and returns them: the only time that anybody sees them. Access tokens of the
+ * old ones are refused at once. Throws NOT_FOUND when there is no such token.
+ */
+export async function generatePasswords(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+  wanted: readonly PasswordDocument['name'][],
+  expiry?: number,
+): Promise<readonly NewPassword[]> {
+  const created = ctx.now();
+  const fresh = wanted.map((which) => ({
+    name: which,
+    value: Buffer.from(ctx.random(32)).toString('base64url'),
+    created,
+    ...(expiry !== undefined && { expiry }),
+  }));
+  let replaced = false;
+  await changeResource<TokenDocument, TokenDocument>(ctx, registry, 'token', name, (current) => {
+    if (!current) throw new Problem('NOT_FOUND', undefined, { message: 'no such token' });
+    const kept = current.passwords.filter((password) => !wanted.includes(password.name));
+    replaced = kept.length < current.passwords.length;
+    const passwords = [...kept, ...fresh.map((password) => hashed(ctx, password))];
+    return { ...current, passwords: passwords.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+  });
+  if (replaced) await revokeToken(ctx, registry, name);
+  return fresh;
+}
+
+/** The password of an enabled token that `value` is; undefined when it is none or past its expiry. */
+export function matchPassword(
+  token: TokenDocument,
+  value: string,
+  now: number,
+): PasswordDocument | undefined {
+  let found: PasswordDocument | undefined;
+  // Each is compared, so that timing tells neither which one matched nor how many there are.
+  for (const password of token.passwords) {
+    const same = timingSafeEqual(
+      Buffer.from(hashOf(password.salt, value), 'hex'),
+      Buffer.from(password.hash, 'hex'),
+    );
+    if (same && (password.expiry === undefined || password.expiry > now)) found = password;
+  }
+  return token.enabled ? found : undefined;
+}
+
+/** How access tokens of a token name it. */
+export function tokenSubject(name: string): string {
+  return `token:${name.toLowerCase()}`;
+}
+
+async function revokeToken(ctx: Context, registry: RegistryName, name: string): Promise<void> {
+  await updateRegistry(ctx, registry, (document) => withRevocation(document, tokenSubject(name), ctx.now()));
+}
+
+function hashed(ctx: Context, { name, value, created, expiry }: NewPassword): PasswordDocument {
+  const salt = Buffer.from(ctx.random(16)).toString('hex');
+  return { name, salt, hash: hashOf(salt, value), created, ...(expiry !== undefined && { expiry }) };
+}
+
+function hashOf(salt: string, value: string): string {
+  return createHash('sha256').update(salt).update(value).digest('hex');
+}
