@@ -2,10 +2,10 @@ import type { Blobs } from '../store/blobs.ts';
 import type { Records } from '../store/records.ts';
 import type { Work } from '../store/work.ts';
 import type { RegistryName } from '../model/names.ts';
-import { openBlobs } from './blobs.ts';
+import { openBlobs } from './content/blobs.ts';
 import { openCredential, type CredentialOptions } from './credential.ts';
 import { openQueue } from './queue.ts';
-import { openRecords } from './records.ts';
+import { openRecords } from './rows/records.ts';
 
 /**
  * One storage account. Endpoints are those of Azure (`https://name.blob.core.windows.net`) or carry the account in

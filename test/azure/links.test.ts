@@ -5,7 +5,7 @@ import * as sdk from '@azure/storage-blob';
 import { describe, expect, test } from 'vitest';
 import { openAzure } from '../../src/azure/account.ts';
 import { accountOf } from '../../src/azure/credential.ts';
-import { delegationKeys, openLinks } from '../../src/azure/links.ts';
+import { delegationKeys, openLinks } from '../../src/azure/content/links.ts';
 import { parseRegistryName } from '../../src/model/names.ts';
 
 const at = { registry: parseRegistryName('contoso'), name: 'b/ab12' };

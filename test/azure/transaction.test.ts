@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { refusalOf, toOperation, toTransaction } from '../../src/azure/transaction.ts';
+import { refusalOf, toOperation, toTransaction } from '../../src/azure/rows/transaction.ts';
 import { always, ifAbsent, put, remove } from '../../src/store/records.ts';
 import { newKey } from '../support/row-sample.ts';
 

@@ -1,8 +1,8 @@
-import type { TableName } from '../model/record.ts';
-import { Conflict, type Found, type Range, type Records, type Write } from '../store/records.ts';
-import { once, type Credential } from './credential.ts';
+import type { TableName } from '../../model/record.ts';
+import { Conflict, type Found, type Range, type Records, type Write } from '../../store/records.ts';
+import { once, type Credential } from '../credential.ts';
 import { type Entity, fromEntity, KEYS } from './entity.ts';
-import { BRIEF, codeOf, insist, statusOf } from './outcome.ts';
+import { BRIEF, codeOf, insist, statusOf } from '../outcome.ts';
 import { connectTables } from './tables.ts';
 import { toOperation, toTransaction } from './transaction.ts';
 

@@ -1,6 +1,6 @@
 import type { BlockBlobClient } from '@azure/storage-blob';
-import type { ByteRange } from '../store/blobs.ts';
-import { BRIEF, insist, unavailable } from './outcome.ts';
+import type { ByteRange } from '../../store/blobs.ts';
+import { BRIEF, insist, unavailable } from '../outcome.ts';
 
 /** Broken connections survived in a row without a byte between them. */
 const TRIES = 3;

@@ -1,5 +1,5 @@
 import type { TableEntityResult } from '@azure/data-tables';
-import type { Etag, Found, Properties } from '../store/records.ts';
+import type { Etag, Found, Properties } from '../../store/records.ts';
 
 /** A row in the JSON that the table service takes; values that JSON cannot tell apart carry their type beside them. */
 export function toEntity(partition: string, row: string, value: Properties): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import type { TableClient } from '@azure/data-tables';
-import type { TableName } from '../model/record.ts';
-import type { Credential } from './credential.ts';
-import { isPassing } from './outcome.ts';
+import type { TableName } from '../../model/record.ts';
+import type { Credential } from '../credential.ts';
+import { isPassing } from '../outcome.ts';
 import { type Operation, type Refusal, refusalOf } from './transaction.ts';
 
 export interface Tables {

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { type Digest, isDigest } from '../model/digest.ts';
-import type { RegistryName } from '../model/names.ts';
-import { type BlobName, type Blobs, MissingBlock } from '../store/blobs.ts';
-import { once, type Credential } from './credential.ts';
+import { type Digest, isDigest } from '../../model/digest.ts';
+import type { RegistryName } from '../../model/names.ts';
+import { type BlobName, type Blobs, MissingBlock } from '../../store/blobs.ts';
+import { once, type Credential } from '../credential.ts';
 import { openLinks } from './links.ts';
-import { BRIEF, carrying, codeOf, insist, statusOf } from './outcome.ts';
+import { BRIEF, carrying, codeOf, insist, statusOf } from '../outcome.ts';
 import { resume } from './download.ts';
 
 const BLOCK_SIZE = 8 * 1024 * 1024;

@@ -5,9 +5,9 @@ import type {
   StorageSharedKeyCredential,
   UserDelegationKey,
 } from '@azure/storage-blob';
-import type { BlobName } from '../store/blobs.ts';
-import { accountOf } from './credential.ts';
-import { BRIEF, insist } from './outcome.ts';
+import type { BlobName } from '../../store/blobs.ts';
+import { accountOf } from '../credential.ts';
+import { BRIEF, insist } from '../outcome.ts';
 
 type Sdk = typeof import('@azure/storage-blob');
 

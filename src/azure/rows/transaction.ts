@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Condition, Write } from '../store/records.ts';
+import type { Condition, Write } from '../../store/records.ts';
 import { toEntity } from './entity.ts';
 
 /** One request to the table service, on its own or as a part of a transaction. */
