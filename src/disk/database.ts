@@ -104,8 +104,9 @@ export class Database {
     });
   }
 
-  /** Commits what is pending. Nothing may be called afterwards. */
+  /** Commits what is pending; all that comes later is Unavailable. */
   close(): void {
+    if (!this.#connection.isOpen) return;
     this.#flush();
     this.#connection.close();
   }

@@ -90,6 +90,16 @@ export function writingContract(blobs: () => Blobs): void {
       expect(await holds(blobs(), at, Buffer.concat(parts))).toBe(true);
     });
 
+    test('a commit of no blocks is a blob of no bytes', async () => {
+      const [bare, dropping] = [newBlob(), newBlob()];
+      await blobs().stage(dropping, blockId(0), noise(10));
+      for (const at of [bare, dropping]) {
+        expect(await blobs().commit(at, [], undefined)).toBe('committed');
+        expect(await blobs().stat(at)).toEqual({ size: 0 });
+        expect(await holds(blobs(), at, new Uint8Array())).toBe(true);
+      }
+    });
+
     test('a block that was never staged is missing, and nothing is committed', async () => {
       const at = newBlob();
       const bytes = noise(10);

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../model/digest.ts';
 import { isRegistryName, type RegistryName } from '../../model/names.ts';
@@ -51,12 +51,13 @@ export class DiskBlobs implements Blobs {
 
   async stage(at: BlobName, id: string, bytes: Uint8Array): Promise<void> {
     checkSize(bytes, 1, this.blockSize);
-    const { blocks } = this.#place(at);
+    const { home, blocks } = this.#place(at);
     // Never the name of an earlier block: that one may be part of a blob by now.
     this.#version = Math.max(Date.now(), this.#version + 1);
     const file = blockFile(id, this.#version, bytes.length);
     await answering(async () => {
-      await this.#folders.make(blocks);
+      await this.#folders.make(home);
+      await mkdir(blocks, { recursive: true });
       await this.#incoming.replace(join(blocks, file), [bytes]);
     });
   }
@@ -81,7 +82,8 @@ export class DiskBlobs implements Blobs {
         named.push(block.file);
         size += block.size;
       }
-      await syncFolder(blocks);
+      if (named.length === 0) await this.#folders.make(home);
+      else await syncFolder(blocks);
       const list = Buffer.from(JSON.stringify(named));
       const won = await this.#incoming.claim(head, [encodeHead({ size, digest, inline: false }), list]);
       if (!won) return await this.#taken(home);
@@ -143,7 +145,6 @@ export class DiskBlobs implements Blobs {
     await answering(async () => {
       // The head first: a blob without its bytes is never there.
       await rm(head, { force: true });
-      this.#folders.forget(blocks);
       await rm(blocks, { recursive: true, force: true });
     });
   }
@@ -202,8 +203,15 @@ function missing(): never {
 /** Undefined when the blob was deleted meanwhile. */
 async function listed(root: string, path: string): Promise<ListedBlob | undefined> {
   const name = path.slice(path.indexOf('/') + 1);
-  const head = await readHead(join(root, path), 'alone');
-  if (head) return { name, size: head.size, committed: true, modified: head.modified };
-  const blocks = await unlessAbsent(stat(join(root, path + BLOCKS)));
-  return blocks && { name, size: 0, committed: false, modified: Math.floor(blocks.mtimeMs) };
+  const file = join(root, path);
+  const head = await readHead(file, 'alone');
+  const times = await unlessAbsent(stat(head ? file : file + BLOCKS));
+  return (
+    times && {
+      name,
+      size: head?.size ?? 0,
+      committed: head !== undefined,
+      modified: Math.floor(times.mtimeMs),
+    }
+  );
 }

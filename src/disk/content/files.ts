@@ -20,11 +20,6 @@ export class Folders {
       throw error;
     }
   }
-
-  /** To be told of each directory before it is removed. */
-  forget(dir: string): void {
-    this.#made.delete(dir);
-  }
 }
 
 async function makeFolder(dir: string): Promise<void> {
@@ -86,7 +81,7 @@ export class Incoming {
       await writeFile(temporary, parts);
       await rename(temporary, path);
     } catch (error) {
-      await rm(temporary, { force: true });
+      await discard(temporary);
       throw error;
     }
   }
@@ -102,13 +97,18 @@ export class Incoming {
       if (hasCode(error, 'EEXIST')) return false;
       throw error;
     } finally {
-      await rm(temporary, { force: true });
+      await discard(temporary);
     }
   }
 
   #next(): string {
     return join(this.#dir, String(this.#count++));
   }
+}
+
+/** What fails here waits for the next `clean`; the caller has a better error to tell, or none. */
+async function discard(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => undefined);
 }
 
 /** The result, or undefined when the file or directory is not there. */

@@ -84,7 +84,8 @@ export class MemoryBlobs implements Blobs {
   }
 
   async delete(at: BlobName): Promise<void> {
-    this.#registries.get(at.registry)?.delete(checkName(at.name));
+    const name = checkName(at.name);
+    this.#registries.get(at.registry)?.delete(name);
   }
 
   async list(
@@ -113,7 +114,8 @@ export class MemoryBlobs implements Blobs {
   }
 
   #find(at: BlobName): Entry | undefined {
-    return this.#registries.get(at.registry)?.get(checkName(at.name));
+    const name = checkName(at.name);
+    return this.#registries.get(at.registry)?.get(name);
   }
 
   #entry(at: BlobName): Entry {

@@ -17,8 +17,6 @@ export interface Head {
 export interface FoundHead extends Head {
   /** Where the first line ends. */
   readonly start: number;
-  /** Milliseconds since 1970; 0 unless asked for alone. */
-  readonly modified: number;
   /** What was read after the first line: all of a small blob. */
   readonly rest: Uint8Array;
 }
@@ -34,18 +32,17 @@ export function encodeHead({ size, digest, inline }: Head): Uint8Array {
   return Buffer.from(`${JSON.stringify({ size, digest, inline })}\n`);
 }
 
-/** Undefined when there is no such file. `alone` reads as little as can be, and the time of writing. */
+/** Undefined when there is no such file. `alone` reads as little as can be. */
 export async function readHead(path: string, mode: 'alone' | 'with bytes'): Promise<FoundHead | undefined> {
   const handle = await unlessAbsent(open(path, 'r'));
   if (!handle) return undefined;
   try {
     const buffer = Buffer.allocUnsafe(HEAD_BYTES + (mode === 'alone' ? 0 : SMALL_BYTES));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-    const modified = mode === 'alone' ? Math.floor((await handle.stat()).mtimeMs) : 0;
     const end = buffer.subarray(0, bytesRead).indexOf('\n');
     const head = end < 0 ? undefined : parseHead(buffer.toString('utf8', 0, end));
     if (!head) throw damaged(path);
-    return { ...head, start: end + 1, modified, rest: buffer.subarray(end + 1, bytesRead) };
+    return { ...head, start: end + 1, rest: buffer.subarray(end + 1, bytesRead) };
   } finally {
     await handle.close();
   }
@@ -56,11 +53,10 @@ export async function readManifest(path: string): Promise<readonly string[]> {
   const bytes = await unlessAbsent(readFile(path));
   if (!bytes) return [];
   const end = bytes.indexOf('\n');
-  const head = parseHead(bytes.toString('utf8', 0, end));
-  if (head?.inline) return [];
-  const files: unknown = JSON.parse(bytes.toString('utf8', end + 1));
-  if (!Array.isArray(files)) throw damaged(path);
-  return files.map(String);
+  if (parseHead(bytes.toString('utf8', 0, Math.max(end, 0)))?.inline) return [];
+  const files = parseList(bytes.toString('utf8', end + 1));
+  if (!files) throw damaged(path);
+  return files;
 }
 
 /** Bytes `start` up to `end` of a blob that lies in its head. */
@@ -115,9 +111,22 @@ async function* streamFile(path: string, start: number, end: number): AsyncGener
 }
 
 function parseHead(line: string): Head | undefined {
-  const { size, digest, inline }: Partial<Record<string, unknown>> = JSON.parse(line);
-  if (typeof size !== 'number' || typeof inline !== 'boolean') return undefined;
-  return { size, inline, digest: typeof digest === 'string' ? parseDigest(digest) : undefined };
+  try {
+    const { size, digest, inline }: Partial<Record<string, unknown>> = JSON.parse(line);
+    if (typeof size !== 'number' || typeof inline !== 'boolean') return undefined;
+    return { size, inline, digest: typeof digest === 'string' ? parseDigest(digest) : undefined };
+  } catch {
+    return undefined;
+  }
+}
+
+function parseList(text: string): string[] | undefined {
+  try {
+    const files: unknown = JSON.parse(text);
+    return Array.isArray(files) ? files.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function damaged(path: string): Unavailable {
