@@ -52,6 +52,8 @@ export async function buildApp(options: { out?: string } = {}): Promise<Build> {
     // Names stay whole: stack traces are read without the maps.
     minifySyntax: true,
     minifyWhitespace: true,
+    // ES modules where a package has both: Node finds the named exports of a CommonJS module, a bundle does not.
+    mainFields: ['module', 'main'],
     legalComments: 'linked',
     sourcemap: 'external',
     metafile: true,
@@ -63,11 +65,25 @@ export async function buildApp(options: { out?: string } = {}): Promise<Build> {
     },
     logLevel: 'warning',
   });
+  checkInputs(metafile);
   const result = sortChunks(metafile, out);
   check(result);
   await cp(path.join(root, 'host.json'), path.join(out, 'host.json'));
   await writeFile(path.join(out, 'package.json'), await manifest(result.entry));
   return result;
+}
+
+/** A CommonJS module that is imported lazily has, in a bundle, a default export alone: calls to it fail at run time. */
+function checkInputs({ inputs }: Metafile): void {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    if (file.includes('node_modules/')) continue;
+    for (const { kind, path: target } of imports) {
+      if (kind !== 'dynamic-import' || inputs[target]?.format !== 'cjs') continue;
+      throw new Error(
+        `${file} lazily imports ${target}, a CommonJS module: its named exports would be missing`,
+      );
+    }
+  }
 }
 
 function sortChunks(metafile: Metafile, out: string): Build {
