@@ -2,7 +2,14 @@ import type { RepositoryCall } from '../http/call.ts';
 import { type RegistryRequest, type Reply, announcedLength } from '../http/message.ts';
 import { algorithmOf } from '../model/digest.ts';
 import { parseManifest } from '../model/manifest.ts';
-import { type Reference, type Tag, parseReference, parseTag } from '../model/names.ts';
+import {
+  type Reference,
+  type Repository,
+  type Tag,
+  isTag,
+  parseReference,
+  parseTag,
+} from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { type ManifestInfo, deleteManifest, getManifest, statManifest } from '../registry/manifests.ts';
 import { putManifest } from '../registry/push.ts';
@@ -11,12 +18,15 @@ import type { Context } from '../store/context.ts';
 
 /** HEAD a manifest (end-3). */
 export async function headManifest(ctx: Context, { repository, reference }: RepositoryCall): Promise<Reply> {
-  return { status: 200, headers: describe(await statManifest(ctx, repository, parseReference(reference))) };
+  return {
+    status: 200,
+    headers: describe(await statManifest(ctx, repository, existing(repository, reference))),
+  };
 }
 
 /** GET a manifest (end-3): as it was pushed, whatever `Accept` says. */
 export async function getManifestContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const found = await getManifest(ctx, call.repository, parseReference(call.reference));
+  const found = await getManifest(ctx, call.repository, existing(call.repository, call.reference));
   const headers = describe(found);
   if (call.request.headers.get('if-none-match') === headers.etag) {
     const { 'docker-content-digest': digest, etag } = headers;
@@ -53,10 +63,16 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
 /** DELETE a manifest with its tags, or a tag alone (end-9). */
 export async function deleteReference(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const { repository, cause } = call;
-  const reference = parseReference(call.reference);
+  const reference = existing(repository, call.reference);
   if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, cause);
   else await deleteManifest(ctx, repository, reference.digest, cause);
   return { status: 202, headers: { 'content-length': '0' } };
+}
+
+/** The reference of something that should be there: a name that no tag can have is merely unknown (conformance suite). */
+function existing(repository: Repository, text: string): Reference {
+  if (text.includes(':') || isTag(text)) return parseReference(text);
+  throw new Problem('MANIFEST_UNKNOWN', { Name: repository.name, Tag: text.slice(0, 200) });
 }
 
 function named(reference: Reference): Tag[] {

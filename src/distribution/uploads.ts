@@ -1,7 +1,7 @@
 import type { RepositoryCall } from '../http/call.ts';
 import { type Reply, announcedLength } from '../http/message.ts';
 import { parseChunkRange } from '../http/range.ts';
-import { isAlgorithm, isDigest, parseDigest } from '../model/digest.ts';
+import { type Digest, algorithmOf, digestOf, isAlgorithm, isDigest, parseDigest } from '../model/digest.ts';
 import { isRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { mountBlob } from '../registry/blobs.ts';
@@ -43,9 +43,9 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
   }
   const session = beginUpload(ctx, algorithm);
   const digest = query.get('digest');
+  const expected = digest === null ? undefined : parseDigest(digest);
   const chunk = readChunk(call);
-  if (digest !== null && chunk.body && chunk.length !== 0) {
-    const expected = parseDigest(digest);
+  if (expected && (hasBytes(chunk) || isOfNothing(expected))) {
     await finishUpload(ctx, repository, session, expected, chunk);
     return created(call, expected);
   }
@@ -56,6 +56,7 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
 export async function patchUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const chunk = readChunk(call);
   const session = resume(ctx, call, chunk);
+  if (ctx.recentUploads.get(session.id) === 'ended') throw unknownUpload(session);
   const next = await appendUpload(ctx, call.repository, session, chunk);
   return accepted(ctx, call, next, '');
 }
@@ -72,8 +73,8 @@ export async function putUpload(ctx: Context, call: RepositoryCall): Promise<Rep
 
 /** GET an upload (end-13): how far it has come. */
 export async function getUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const session = newest(ctx, call);
-  return { ...accepted(ctx, call, session, ''), status: 204 };
+  const { 'content-length': _, ...headers } = progressHeaders(ctx, call, newest(ctx, call), '');
+  return { status: 204, headers };
 }
 
 /** DELETE an upload (end-14). */
@@ -100,18 +101,36 @@ function presented(ctx: Context, call: RepositoryCall): Session {
 function newest(ctx: Context, call: RepositoryCall): Session {
   const session = presented(ctx, call);
   const recent = ctx.recentUploads.get(session.id);
-  if (recent === 'ended') throw new Problem('BLOB_UPLOAD_UNKNOWN', { upload: session.id });
+  if (recent === 'ended') throw unknownUpload(session);
   if (!recent || recent.offset <= session.offset) return session;
   return resumeUpload(ctx, call.repository, session.id, recent.state);
 }
 
-/** The session a chunk belongs to; one that does not continue it is told where to go on (416). */
-function resume(ctx: Context, call: RepositoryCall, chunk: Chunk): Session {
-  if (!chunk.range) return presented(ctx, call);
+/**
+ * The session a chunk belongs to; one that does not continue it is told where to go on (416). An ended session is
+ * returned as presented: a closing request that is repeated must be answered as before.
+ */
+function resume(ctx: Context, call: RepositoryCall, { range, length }: Chunk): Session {
+  const shown = presented(ctx, call);
+  if (!range || ctx.recentUploads.get(shown.id) === 'ended') return shown;
   const session = newest(ctx, call);
-  if (chunk.range.first === session.offset) return session;
+  const continues = range.first === session.offset;
+  if (continues && (length === undefined || length === range.last - range.first + 1)) return session;
   const headers = progressHeaders(ctx, call, session, '');
-  throw new Problem('UPLOAD_RANGE', { expected: session.offset, ...chunk.range }, { headers });
+  throw new Problem('UPLOAD_RANGE', { expected: session.offset, ...range }, { headers });
+}
+
+function hasBytes({ body, length }: Chunk): boolean {
+  return body !== null && length !== 0;
+}
+
+/** Content without bytes arrives by a request without a body. */
+function isOfNothing(digest: Digest): boolean {
+  return digest === digestOf(new Uint8Array(0), algorithmOf(digest));
+}
+
+function unknownUpload({ id }: Session): Problem {
+  return new Problem('BLOB_UPLOAD_UNKNOWN', { upload: id });
 }
 
 function accepted(ctx: Context, call: RepositoryCall, session: Session, endpoint: string): Reply {

@@ -5,6 +5,9 @@ const INDEX_TYPES: readonly string[] = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
+/** Far beyond any manifest; what nests deeper cannot be written back as JSON. */
+const DEPTH_LIMIT = 200;
+const [QUOTE, BACKSLASH, OBJECT, OBJECT_END, LIST, LIST_END] = Buffer.from('"\\{}[]');
 const SCHEMA1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
 const FOREIGN = /nondistributable|foreign/;
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
@@ -22,7 +25,7 @@ export interface Manifest {
   readonly subject?: Digest;
   /** `artifactType`, or the config's media type where it is empty (distribution-spec "Listing Referrers"). */
   readonly artifactType?: string;
-  readonly annotations?: unknown;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -60,7 +63,7 @@ export function parseManifest(
     children: unique(children),
     ...(subject && { subject: subject.digest }),
     ...(artifactType && { artifactType }),
-    ...(fields['annotations'] !== undefined && { annotations: fields['annotations'] }),
+    ...(isAnnotations(fields['annotations']) && { annotations: fields['annotations'] }),
   };
 }
 
@@ -98,6 +101,7 @@ export function packDigests(digests: readonly Digest[]): Uint8Array {
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  if (depthOf(bytes) > DEPTH_LIMIT) throw invalid('nested too deeply');
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -106,6 +110,21 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   }
   if (!isObject(value)) throw invalid('not a JSON object');
   return value;
+}
+
+/** How deeply objects and lists are nested, in JSON or in what claims to be. */
+function depthOf(bytes: Uint8Array): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) quoted = !quoted;
+    else if (quoted) i += byte === BACKSLASH ? 1 : 0;
+    else if (byte === OBJECT || byte === LIST) deepest = Math.max(deepest, ++depth);
+    else if (byte === OBJECT_END || byte === LIST_END) depth--;
+  }
+  return deepest;
 }
 
 function descriptors(fields: Record<string, unknown>, name: string): ListedDescriptor[] {
@@ -143,6 +162,11 @@ function optionalText(fields: Record<string, unknown>, name: string): string | u
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Others are left out of listings: clients would fail on the whole list (image-spec "Annotations"). */
+function isAnnotations(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function unique(list: readonly ListedDescriptor[]): Digest[] {

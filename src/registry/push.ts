@@ -34,7 +34,7 @@ import { discardBytes, physicalName } from './blobs.ts';
 import { commitChange } from './commit.ts';
 import { checkReferences } from './manifests.ts';
 
-/** Tags that one push may set: with their rows they must fit one transaction. */
+/** Tags that one push may set: with their rows they must fit one transaction. The specification wants at least 10. */
 export const TAG_LIMIT = 20;
 
 interface Current {
@@ -46,7 +46,7 @@ interface Current {
 /**
  * Stores a manifest and points `tags` at it, in one transaction with its references, its referrer entry and its
  * event: all of it becomes visible, or nothing. Repeating it changes nothing but times.
- * Throws MANIFEST_BLOB_UNKNOWN. One read per reference and two more, all at once, then one write; one more on a
+ * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS. One read per reference and two more, all at once, then one write; one more on a
  * repository's first manifest, two more when the manifest is there already under another tag.
  */
 export async function putManifest(
@@ -56,8 +56,7 @@ export async function putManifest(
   tags: readonly Tag[],
   cause: Cause,
 ): Promise<void> {
-  if (tags.length > TAG_LIMIT)
-    throw new Problem('TAG_INVALID', { limit: TAG_LIMIT }, { message: 'too many tags' });
+  if (tags.length > TAG_LIMIT) throw new Problem('TOO_MANY_TAGS', { limit: TAG_LIMIT });
   const large = manifest.bytes.length > INLINE_LIMIT;
   const [, first] = await Promise.all([
     checkReferences(ctx, repository, manifest),

@@ -2,6 +2,7 @@ import { afterAll } from 'vitest';
 import { type App, type Stores, createApp } from '../../src/app/compose.ts';
 import type { Config } from '../../src/app/config.ts';
 import { respond } from '../../src/app/http.ts';
+import { type Authorize, authorizeAll } from '../../src/auth/authorize.ts';
 import { openDisk } from '../../src/disk/open.ts';
 import type { RegistryName } from '../../src/model/names.ts';
 import type { Context, Settings } from '../../src/store/context.ts';
@@ -22,6 +23,8 @@ export interface TestAppOptions {
   readonly wrap?: (stores: Stores) => Stores;
   readonly settings?: Partial<Settings>;
   readonly config?: Partial<Config>;
+  /** Who may do what; everybody everything unless told. */
+  readonly authorize?: Authorize;
   /** The registry's name; a fresh one unless told. */
   readonly registry?: RegistryName;
   /** Largest staged piece, in bytes; small ones make many blocks of few bytes. */
@@ -64,7 +67,7 @@ export interface TestApp {
 
 /** The host name requests of tests arrive at. */
 export const HOST = 'http://registry.test';
-const UPLOAD_KEY = Buffer.alloc(32, 7);
+const SECRETS = { uploadKey: Buffer.alloc(32, 7), secret: Buffer.alloc(32, 9) };
 const MIB = 1024 * 1024;
 
 /** An app over storage of its own, with seeded randomness, a clock driven by hand and pauses that take no time. */
@@ -81,7 +84,8 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     pause: () => Promise.resolve(),
     log: (level, message, fields = {}) => void logs.push({ level, message, fields }),
   };
-  const app = createApp(configOf(options, registry), stores, context);
+  const created = createApp(configOf(options, registry), stores, context);
+  const app = { ...created, authorize: options.authorize ?? authorizeAll };
   return {
     app,
     stores,
@@ -103,7 +107,7 @@ function configOf({ settings, config }: TestAppOptions, registry: RegistryName):
     ...config,
     settings: {
       region: 'test',
-      uploadKey: UPLOAD_KEY,
+      ...SECRETS,
       downloads: 'redirect',
       linkSeconds: 600,
       maxManifestBytes: 4 * MIB,

@@ -77,7 +77,8 @@ export async function pushManifest(
   tag?: string,
 ): Promise<Pushed> {
   const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-  const mediaType = String(manifest['mediaType'] ?? IMAGE_TYPE);
+  const { mediaType: declared } = manifest;
+  const mediaType = typeof declared === 'string' ? declared : IMAGE_TYPE;
   const pushed = { mediaType, digest: digestOf(bytes), size: bytes.length, bytes };
   const answer = await putManifest(app, repository, tag ?? pushed.digest, bytes, mediaType);
   if (answer.status !== 201) throw new Error(`PUT of a manifest: ${answer.status} ${await answer.text()}`);
