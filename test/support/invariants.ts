@@ -1,0 +1,155 @@
+import type { Stores } from '../../src/app/compose.ts';
+import { type Digest, algorithmOf, digestOf, isDigest } from '../../src/model/digest.ts';
+import type { RegistryName } from '../../src/model/names.ts';
+import type { ContentRow, StoredBytes, TableName } from '../../src/model/record.ts';
+import { gather } from './sample.ts';
+
+type Row = StoredBytes & ContentRow & { readonly subject?: string; readonly name?: string };
+type Rows = ReadonlyMap<string, Row>;
+
+/**
+ * What must hold of stored rows and bytes whenever no request is under way, whatever happened before; one sentence for
+ * each breach. Bytes that no row names are left out: `strayBlobs` tells them.
+ */
+export async function breaches(stores: Stores, registry: RegistryName): Promise<string[]> {
+  const [blobs, repos] = await Promise.all([
+    readTable(stores, 'blobs', registry),
+    readTable(stores, 'repos', registry),
+  ]);
+  const found = await Promise.all([
+    ...[...blobs.values()].map((rows) => checkContent(stores, registry, rows)),
+    ...[...repos].map(([partition, rows]) => checkRepository(stores, registry, partition, rows, repos)),
+  ]);
+  return [...found.flat(), ...checkOwners(blobs)];
+}
+
+/** Names of committed blobs with bytes that neither content nor manifests nor tags name. */
+export async function strayBlobs(stores: Stores, registry: RegistryName): Promise<string[]> {
+  const tables = await Promise.all([
+    readTable(stores, 'blobs', registry),
+    readTable(stores, 'repos', registry),
+  ]);
+  const named = new Set(tables.flatMap((table) => [...table.values()].flatMap(physOf)));
+  const { blobs } = await stores.blobs.list(registry, 1000);
+  return blobs
+    .filter(({ name, size, committed }) => committed && size > 0 && !named.has(name))
+    .map(({ name }) => name);
+}
+
+function physOf(rows: Rows): string[] {
+  return [...rows.values()].flatMap(({ phys }) => phys ?? []);
+}
+
+async function readTable(
+  { records }: Stores,
+  table: TableName,
+  registry: RegistryName,
+): Promise<ReadonlyMap<string, Rows>> {
+  const partitions = new Map<string, Map<string, Row>>();
+  for (let cursor: string | undefined; ;) {
+    const scan = { table, from: '!', before: '~', limit: 1000 } as const;
+    const page = await records.scan<Row>(cursor === undefined ? scan : { ...scan, cursor });
+    for (const { partition, row, value } of page.rows) {
+      if (!partition.startsWith(`${registry}!`)) continue;
+      const rows = partitions.get(partition) ?? new Map<string, Row>();
+      partitions.set(partition, rows.set(row, value));
+    }
+    if (page.cursor === undefined) return partitions;
+    cursor = page.cursor;
+  }
+}
+
+async function checkContent(stores: Stores, registry: RegistryName, rows: Rows): Promise<string[]> {
+  const found: string[] = [];
+  for (const [row, { phys, size }] of rows) {
+    const [digest = '', repository] = row.split('!');
+    const content = rows.get(digest);
+    if (!isDigest(digest)) found.push(`${row} is no digest`);
+    else if (!content) found.push(`${row} links to content that has no row`);
+    else if (repository === undefined)
+      found.push(...(await checkBytes(stores, registry, digest, phys, size)));
+    else if (content.phys !== phys || content.size !== size) found.push(`${row} differs from its content`);
+  }
+  return found;
+}
+
+async function checkBytes(
+  { blobs }: Stores,
+  registry: RegistryName,
+  digest: Digest,
+  name: string,
+  size: number,
+): Promise<string[]> {
+  const source = await blobs.read({ registry, name });
+  if (!source) return [`the bytes of ${digest} are gone`];
+  const bytes = await gather(source);
+  if (digestOf(bytes, algorithmOf(digest)) !== digest) return [`other bytes lie under ${digest}`];
+  return bytes.length === size ? [] : [`${digest} has ${bytes.length} bytes, not ${size}`];
+}
+
+/** Collection would take the bytes of one content away from under the other. */
+function checkOwners(blobs: ReadonlyMap<string, Rows>): string[] {
+  const owners = new Map<string, string>();
+  const found: string[] = [];
+  for (const rows of blobs.values()) {
+    for (const [row, { phys }] of rows) {
+      if (row.includes('!')) continue;
+      const other = owners.get(phys);
+      if (other !== undefined) found.push(`${row} and ${other} share bytes`);
+      owners.set(phys, row);
+    }
+  }
+  return found;
+}
+
+async function checkRepository(
+  stores: Stores,
+  registry: RegistryName,
+  partition: string,
+  rows: Rows,
+  repos: ReadonlyMap<string, Rows>,
+): Promise<string[]> {
+  const encoded = partition.slice(registry.length + 1);
+  if (encoded === '!catalog') return [];
+  const found: string[] = [];
+  const need = (row: string, whose: string) => {
+    if (!rows.has(row)) found.push(`${whose} lacks ${row} in ${encoded}`);
+  };
+  for (const [row, value] of rows) {
+    const [kind, first = '', second] = row.split('!');
+    const { digest, subject } = value;
+    if (kind === 't') {
+      need(`m!${digest}`, row);
+      need(`x!${digest}!${first}`, row);
+      if (/^sha(256|512)-/.test(first)) need(`s!${first.replace('-', ':')}!`, row);
+      found.push(...(await checkStored(stores, registry, row, value)));
+    } else if (kind === 'x') {
+      need(`m!${first}`, row);
+      if (rows.get(`t!${second}`)?.digest !== first) found.push(`${row} is not what the tag points to`);
+    } else if (kind === 'm') {
+      need('!', row);
+      if (!repos.get(`${registry}!!catalog`)?.has(encoded)) found.push(`${encoded} is not in the catalog`);
+      if (subject !== undefined) need(`s!${subject}!${first}`, row);
+      if (digest !== first) found.push(`${row} says it is ${digest}`);
+      found.push(...(await checkStored(stores, registry, row, value)));
+    } else if (kind === 's') {
+      if (second) need(`m!${second}`, row);
+      else if (rows.get(`t!${first.replace(':', '-')}`)?.digest !== digest)
+        found.push(`${row} is not what the referrers tag points to`);
+    }
+  }
+  return found;
+}
+
+async function checkStored(
+  { blobs }: Stores,
+  registry: RegistryName,
+  row: string,
+  { digest, body, phys, size }: StoredBytes,
+): Promise<string[]> {
+  const source = body ?? (phys === undefined ? undefined : await blobs.read({ registry, name: phys }));
+  if (!source) return [`${row} has lost its bytes`];
+  const bytes = source instanceof Uint8Array ? source : await gather(source);
+  if (!isDigest(digest) || digestOf(bytes, algorithmOf(digest)) !== digest) return [`${row} has other bytes`];
+  return bytes.length === size ? [] : [`${row} has ${bytes.length} bytes, not ${size}`];
+}
