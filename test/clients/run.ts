@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,10 +14,10 @@ import { oras } from './client/oras.ts';
 import { buildah, podman } from './client/podman.ts';
 import { regctl } from './client/regctl.ts';
 import { skopeo } from './client/skopeo.ts';
-import { runCommand } from './command.ts';
-import { Lab, OPERATIONS, type Client, type Operation, type Steps } from './lab.ts';
-import { MODES, startServer } from './server.ts';
-import { countCells, renderTable, type Cell, type Row } from './table.ts';
+import { clear, driveClient, reasonOf, type Drive } from './drive.ts';
+import type { Client } from './lab/lab.ts';
+import { MODES, type Mode, type Server } from './server.ts';
+import { countCells, renderTable, type Row } from './table.ts';
 
 const CLIENTS: readonly Client[] = [
   docker,
@@ -36,20 +36,12 @@ const CLIENTS: readonly Client[] = [
 
 const HELP = `Drives real clients against a registry and prints a table of what worked.
 
-  --registry HOST:PORT  test this registry; else ours is started, once for each storage adapter
-  --mode NAME           start ours with this adapter only: ${MODES.map((mode) => mode.name).join(', ')}
+  --registry HOST:PORT  test this registry; else ours is started, once in each mode
+  --mode NAME           start ours in this mode only: ${MODES.map((mode) => mode.name).join(', ')}
   --only A,B            these clients only: ${CLIENTS.map((client) => client.name).join(', ')}
   --out FILE            where the table goes (.cache/clients.md)
   --keep                keep the scratch directory
 `;
-
-type Run = {
-  readonly mode: string;
-  readonly registry: string;
-  readonly directory: string;
-  readonly tools: string;
-  readonly signal: AbortSignal;
-};
 
 const repository = resolve(import.meta.dirname, '..', '..');
 const { values } = parseArgs({
@@ -68,30 +60,32 @@ else process.exitCode = await main();
 async function main(): Promise<number> {
   const started = performance.now();
   const only = values.only?.split(',');
-  const chosen = CLIENTS.filter((client) => only?.includes(client.name) ?? true);
+  const clients = CLIENTS.filter((client) => only?.includes(client.name) ?? true);
   const modes = MODES.filter((mode) => values.mode === undefined || mode.name === values.mode);
-  if (chosen.length === 0 || modes.length === 0) throw new Error(`nothing to do\n${HELP}`);
-
+  if (clients.length === 0 || modes.length === 0) {
+    say(HELP);
+    return 2;
+  }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   // Lower case throughout: podman derives the name of an image from the path of its layout.
   const directory = join(tmpdir(), `clients-${randomBytes(4).toString('hex')}`);
   await mkdir(directory, { mode: 0o700 });
-  const base = { directory, tools: join(repository, '.cache', 'bin'), signal: stop.signal };
+  const tools = join(repository, '.cache', 'bin');
+  const common = { directory, tools, keep: values.keep, signal: stop.signal, say };
   const rows: Row[] = [];
   try {
     if (values.registry !== undefined) {
-      rows.push(...(await runClients(chosen, { ...base, mode: 'given', registry: values.registry })));
+      rows.push(
+        ...(await driveAll(clients, {
+          ...common,
+          mode: 'given',
+          uploadHost: false,
+          registry: values.registry,
+        })),
+      );
     } else {
-      for (const mode of modes) {
-        const server = await startServer(mode, { repository, directory: join(directory, mode.name) });
-        say(`registry: ${mode.name} on ${server.registry}`);
-        try {
-          rows.push(...(await runClients(chosen, { ...base, mode: mode.name, registry: server.registry })));
-        } finally {
-          await server.stop();
-        }
-      }
+      for (const mode of modes) rows.push(...(await driveMode(mode, clients, common)));
     }
   } finally {
     if (!values.keep) await clear(directory);
@@ -101,78 +95,52 @@ async function main(): Promise<number> {
   await mkdir(resolve(values.out, '..'), { recursive: true });
   await writeFile(values.out, table);
   const { passed, failed } = countCells(rows);
-  say(`\n${table}\n${seconds(started)} in all\nclients: ${passed} passed, ${failed} failed`);
+  const took = Math.round((performance.now() - started) / 1000);
+  say(`\n${table}\n${took} s in all\nclients: ${passed} passed, ${failed} failed`);
   return failed > 0 || passed === 0 || stop.signal.aborted ? 1 : 0;
 }
 
-async function runClients(clients: readonly Client[], run: Run): Promise<Row[]> {
+/** Starts ours, drives every client, stops it. A start or an end that goes wrong is a row of its own. */
+async function driveMode(
+  mode: Mode,
+  clients: readonly Client[],
+  common: Omit<Drive, 'mode' | 'uploadHost' | 'registry'>,
+): Promise<Row[]> {
+  const options = { repository, directory: join(common.directory, mode.name.replaceAll(' ', '-')) };
+  let server: Server;
   const rows: Row[] = [];
-  for (const client of clients) {
-    if (run.signal.aborted) break;
-    rows.push(await runClient(client, run));
+  const failed = (reason: string): Row => {
+    say(`${mode.name}: the registry FAILED: ${reason}`);
+    const cells = new Map([['push', { result: 'FAILED', reason }]] as const);
+    return { mode: mode.name, client: '(registry)', version: '', cells };
+  };
+  try {
+    server = await mode.start(options);
+  } catch (error) {
+    return [failed(reasonOf(error))];
+  }
+  say(`${mode.name}: the registry listens on ${server.registry}`);
+  try {
+    rows.push(
+      ...(await driveAll(clients, {
+        ...common,
+        mode: mode.name,
+        uploadHost: mode.uploadHost,
+        registry: server.registry,
+      })),
+    );
+  } finally {
+    await server.stop().catch((error: unknown) => rows.push(failed(reasonOf(error))));
   }
   return rows;
 }
 
-/** Runs one client's operations in order. What it cannot even start counts as a failed push. */
-async function runClient(client: Client, run: Run): Promise<Row> {
-  const word = client.name.replaceAll(/[^a-z0-9]+/g, '-');
-  const directory = join(run.directory, `${run.mode}-${word}`);
-  const prefix = `t${randomBytes(3).toString('hex')}`;
-  const lab = new Lab({ ...run, directory, prefix });
-  const cells = new Map<Operation, Cell>();
-  let version = '';
-  try {
-    await lab.folder();
-    version = await client.version(lab);
-    const steps = await client.open(lab);
-    for (const operation of OPERATIONS) {
-      const cell = await runStep(steps, operation);
-      cells.set(operation, cell);
-      if (cell.result === 'n/a') continue;
-      const detail = cell.result === 'ok' ? `${cell.milliseconds} ms` : cell.reason;
-      say(`${run.mode}: ${client.name}: ${operation}: ${cell.result} ${detail}`);
-    }
-  } catch (error) {
-    cells.set('push', { result: 'FAILED', reason: reasonOf(error) });
-    say(`${run.mode}: ${client.name}: FAILED to start: ${reasonOf(error)}`);
-  } finally {
-    await lab.close();
-    if (!values.keep) await clear(directory);
+async function driveAll(clients: readonly Client[], drive: Drive): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const client of clients) {
+    if (!drive.signal.aborted) rows.push(await driveClient(client, drive));
   }
-  return { mode: run.mode, client: client.name, version, cells };
-}
-
-async function runStep(steps: Steps, operation: Operation): Promise<Cell> {
-  const step = steps[operation];
-  if (step === undefined || typeof step === 'string') return { result: 'n/a', reason: step ?? '' };
-  const started = performance.now();
-  try {
-    await step();
-    return { result: 'ok', milliseconds: Math.round(performance.now() - started) };
-  } catch (error) {
-    return { result: 'FAILED', reason: reasonOf(error) };
-  }
-}
-
-/** Removes a directory, and first what a client that failed may have left mounted in it. */
-async function clear(directory: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1]);
-  const inside = mounts.filter((path) => path?.startsWith(`${directory}/`) === true);
-  for (const path of inside.toReversed()) {
-    if (path === undefined) continue;
-    await runCommand('umount', ['--lazy', path], { env: process.env, cwd: '/' }).catch(reasonOf);
-  }
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
-}
-
-function seconds(since: number): string {
-  return `${Math.round((performance.now() - since) / 1000)} s`;
+  return rows;
 }
 
 function say(text: string): void {

@@ -1,16 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { startDaemon } from './command.ts';
-
-/** One way to start our registry. */
-export type Mode = { readonly name: string; args(data: string): readonly string[] };
-
-/** Both storage adapters of the local host. */
-export const MODES: readonly Mode[] = [
-  { name: 'azure', args: (data) => ['--data', data] },
-  { name: 'disk', args: (data) => ['--disk', data] },
-];
+import type { AzureOptions } from '../../src/azure/account.ts';
+import { startAzurite } from '../../src/local/azurite.ts';
+import { startDaemon } from './lab/command.ts';
 
 export type Server = {
   /** `host:port`. */
@@ -19,18 +13,87 @@ export type Server = {
   stop(): Promise<void>;
 };
 
-export type ServerOptions = { readonly repository: string; readonly directory: string };
+export type ServerOptions = {
+  /** The root of this checkout. */
+  readonly repository: string;
+  /** Where its data and its log go. */
+  readonly directory: string;
+  /** More options of the program. */
+  readonly args?: readonly string[];
+};
 
-/** Starts the registry of this checkout on a free port of the loopback, with its data in `directory`. */
-export async function startServer(mode: Mode, options: ServerOptions): Promise<Server> {
-  const data = join(options.directory, 'data');
-  await mkdir(data, { recursive: true });
+/** One way to start our registry, on free ports of the loopback. */
+export type Mode = {
+  readonly name: string;
+  /** Upload bytes go to a host of their own. */
+  readonly uploadHost: boolean;
+  readonly start: (options: ServerOptions) => Promise<Server>;
+};
+
+/** Storage by the Azure adapter, over the embedded emulator: what `npm start` gives. */
+const AZURE: Mode = {
+  name: 'azure',
+  uploadHost: false,
+  start: async (options) =>
+    await startProgram('registry', ['--data', join(options.directory, 'data')], options),
+};
+
+/** Storage in a directory. */
+const DISK: Mode = {
+  name: 'disk',
+  uploadHost: false,
+  start: async (options) =>
+    await startProgram('registry', ['--disk', join(options.directory, 'data')], options),
+};
+
+/** Layers go to a second process over the same storage, for the first one refuses bodies above 4 MiB. */
+const UPLOAD_HOST: Mode = { name: 'upload host', uploadHost: true, start: startPair };
+
+export const MODES: readonly Mode[] = [AZURE, DISK, UPLOAD_HOST];
+
+/** The modes that differ in storage. */
+export const ADAPTERS: readonly Mode[] = [AZURE, DISK];
+
+async function startPair(options: ServerOptions): Promise<Server> {
+  await mkdir(options.directory, { recursive: true });
+  const azurite = await startAzurite({ dir: join(options.directory, 'azurite') });
+  const env = { DATA: connection(azurite.options), UPLOAD_KEY: randomBytes(32).toString('base64') };
+  const running: Server[] = [];
+  const stop = async (): Promise<void> => {
+    try {
+      for (const server of running.toReversed()) await server.stop();
+    } finally {
+      await azurite.stop();
+    }
+  };
+  try {
+    const account = ['--account', '--data', join(options.directory, 'data')];
+    const host = await startProgram('upload-host', account, options, env);
+    running.push(host);
+    const more = ['--max-body', String(4 * 1024 * 1024), '--upload-endpoint', `http://${host.registry}`];
+    const front = await startProgram('registry', [...account, ...more], options, env);
+    running.push(front);
+    return { registry: front.registry, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startProgram(
+  name: string,
+  args: readonly string[],
+  options: ServerOptions,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Server> {
+  await mkdir(join(options.directory, 'data'), { recursive: true });
   const program = join(options.repository, 'src', 'local', 'main.ts');
   let registry = '';
-  const daemon = await startDaemon(process.execPath, [program, '--port', '0', ...mode.args(data)], {
+  const all = [program, '--port', '0', ...args, ...(options.args ?? [])];
+  const daemon = await startDaemon(process.execPath, all, {
     cwd: options.repository,
-    env: process.env,
-    log: join(options.directory, 'registry.log'),
+    env: { ...process.env, ...env },
+    log: join(options.directory, `${name}.log`),
     ready: async (log) => {
       registry = /listening on http:\/\/(\S+:\d+)/.exec(log)?.[1] ?? '';
       return await Promise.resolve(registry !== '');
@@ -38,7 +101,13 @@ export async function startServer(mode: Mode, options: ServerOptions): Promise<S
   });
   const stop = async (): Promise<void> => {
     const code = await daemon.stop();
-    if (code !== 0) throw new Error(`the registry ended with ${code} instead of 0 after SIGTERM`);
+    if (code !== 0) throw new Error(`the ${name} ended with ${code} instead of 0 after SIGTERM`);
   };
   return { registry, stop };
+}
+
+function connection({ blobEndpoint, tableEndpoint, queueEndpoint, credential }: AzureOptions): string {
+  if (credential.kind !== 'key') throw new Error('the emulator gave no key');
+  const key = `AccountName=${credential.account};AccountKey=${credential.key}`;
+  return `${key};BlobEndpoint=${blobEndpoint};TableEndpoint=${tableEndpoint};QueueEndpoint=${queueEndpoint}`;
 }

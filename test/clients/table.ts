@@ -1,9 +1,10 @@
-import { OPERATIONS, type Operation } from './lab.ts';
+import { OPERATIONS, type Operation } from './lab/lab.ts';
 
 /** What became of one operation of one client. */
 export type Cell =
   | { readonly result: 'ok'; readonly milliseconds: number }
-  | { readonly result: 'n/a'; readonly reason: string }
+  /** The client has no such operation. */
+  | { readonly result: 'n/a' }
   | { readonly result: 'FAILED'; readonly reason: string };
 
 /** All operations of one client against one registry. */

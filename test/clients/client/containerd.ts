@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 
-import { LAYOUT_TAG, type TestImage } from '../image.ts';
-import { expectEqual, expectLayout, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectEqual, expectLayout } from '../lab/expect.ts';
+import { LAYOUT_TAG, type TestImage } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const containerd: Client = {
   name: 'containerd-ctr',
@@ -86,7 +87,6 @@ async function open(lab: Lab): Promise<Steps> {
     push,
     'push again': push,
     pull: async () => await pulled(`${remote}:test`, 'pulled', image),
-    list: 'no command',
     copy: async () => {
       const other = `${lab.reference('containerd-copy')}:two`;
       await call('images', 'tag', `${remote}:test`, other);

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 
-import { expectIncludes, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectIncludes } from '../lab/expect.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const cosign: Client = {
   name: 'cosign',

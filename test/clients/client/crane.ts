@@ -1,4 +1,5 @@
-import { expectIncludes, expectLayout, expectLine, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectIncludes, expectLayout, expectLine } from '../lab/expect.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const crane: Client = {
   name: 'crane',

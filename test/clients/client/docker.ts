@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 
-import { LAYOUT_TAG, type TestImage } from '../image.ts';
-import { expectEqual, expectIncludes, expectTree, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectEqual, expectIncludes, expectTree } from '../lab/expect.ts';
+import { LAYOUT_TAG, type TestImage } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 import { importImage, startContainerd } from './containerd.ts';
 
 /** The distribution's docker, which keeps images by graph driver: it recompresses each layer as it pushes. */

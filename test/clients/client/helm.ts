@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 
-import { sha256 } from '../image.ts';
-import { expectEqual, expectIncludes, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectEqual, expectIncludes } from '../lab/expect.ts';
+import { sha256 } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const helm: Client = {
   name: 'helm',
   programs: ['helm'],
+  sameHost: true,
   version: async (lab) =>
     (await lab.run('helm', ['version', '--template', '{{.Version}}'])).stdout.replace(/^v/, ''),
   open,

@@ -1,11 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { expectIncludes, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectIncludes } from '../lab/expect.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const notation: Client = {
   name: 'notation',
   programs: ['notation'],
+  sameHost: true,
   version: async (lab) =>
     /Version:\s+v?([^\s+]+)/.exec((await lab.run('notation', ['version'])).stdout)?.[1] ?? '',
   open,

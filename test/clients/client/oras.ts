@@ -1,20 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 
-import { LAYOUT_TAG, sha256 } from '../image.ts';
-import {
-  expectEqual,
-  expectIncludes,
-  expectLayout,
-  expectLine,
-  type Client,
-  type Lab,
-  type Steps,
-} from '../lab.ts';
+import { expectEqual, expectIncludes, expectLayout, expectLine } from '../lab/expect.ts';
+import { LAYOUT_TAG, sha256 } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const oras: Client = {
   name: 'oras',
   programs: ['oras'],
+  sameHost: true,
   version: async (lab) => /Version:\s+(\S+)/.exec((await lab.run('oras', ['version'])).stdout)?.[1] ?? '',
   open,
 };

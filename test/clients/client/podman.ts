@@ -1,5 +1,6 @@
-import { LAYOUT_TAG, type TestImage } from '../image.ts';
-import { expectEqual, expectIncludes, expectTree, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectEqual, expectIncludes, expectTree } from '../lab/expect.ts';
+import { LAYOUT_TAG, type TestImage } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const podman: Client = {
   name: 'podman',
@@ -64,12 +65,11 @@ async function open(lab: Lab, program: 'podman' | 'buildah', globals: readonly s
       expectEqual('image', pulled, id);
       await looked('empty', pulled);
     },
-    list:
-      program === 'podman'
-        ? async () => {
-            expectIncludes('tags', await within('store', 'search', PLAIN, '--list-tags', remote), 'one');
-          }
-        : 'no command',
+    ...(program === 'podman' && {
+      list: async () => {
+        expectIncludes('tags', await within('store', 'search', PLAIN, '--list-tags', remote), 'one');
+      },
+    }),
     copy: async () => {
       const other = lab.reference(`${program}-copy`);
       await within('store', 'push', PLAIN, '--quiet', id, `docker://${other}:two`);

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 
-import { LAYOUT_TAG, sha256 } from '../image.ts';
-import { expectEqual, expectLayout, expectLine, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectEqual, expectLayout, expectLine } from '../lab/expect.ts';
+import { LAYOUT_TAG, sha256 } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 export const regctl: Client = {
   name: 'regctl',

@@ -1,5 +1,6 @@
-import { LAYOUT_TAG } from '../image.ts';
-import { expectIncludes, expectLayout, type Client, type Lab, type Steps } from '../lab.ts';
+import { expectIncludes, expectLayout } from '../lab/expect.ts';
+import { LAYOUT_TAG } from '../lab/image.ts';
+import { type Client, type Lab, type Steps } from '../lab/lab.ts';
 
 const PLAIN = ['--src-tls-verify=false', '--dest-tls-verify=false'];
 
