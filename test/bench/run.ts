@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ import { toTable } from './table.ts';
 import type { Figure } from './table.ts';
 
 const cache = fileURLToPath(new URL('../../.cache', import.meta.url));
+const data = join(cache, 'bench-data');
 
 const rows: Readonly<Record<RowName, (bench: Bench) => Promise<Figure[]>>> = {
   calls: callRows,
@@ -33,7 +34,8 @@ const rows: Readonly<Record<RowName, (bench: Bench) => Promise<Figure[]>>> = {
 };
 
 async function run(options: BenchOptions): Promise<void> {
-  const directory = join(cache, 'bench-data', String(process.pid));
+  await removeLeftovers();
+  const directory = join(data, String(process.pid));
   const unavailable = new Map<Column, string>();
   const notes: string[] = [];
   const programs: Partial<Record<PeerName, string>> = {};
@@ -65,6 +67,22 @@ async function run(options: BenchOptions): Promise<void> {
     await bench.stop();
     await emulator.stop();
     if (!options.keep) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs that were cut off leave gigabytes, in folders named for their process. */
+async function removeLeftovers(): Promise<void> {
+  await mkdir(data, { recursive: true });
+  for (const name of await readdir(data)) {
+    if (!runs(Number(name))) await rm(join(data, name), { recursive: true, force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

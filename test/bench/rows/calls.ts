@@ -32,7 +32,7 @@ export async function callRows(bench: Bench): Promise<Figure[]> {
     (title) => ({ title: `storage calls: ${title}`, unit: 'calls', better: 'less' }) as const,
   );
   bench.note(
-    'Storage calls are HTTP requests counted before Azurite, without the polling of queues; each is the median of three repeats, so caches are warm where there are any.',
+    'Storage calls are HTTP requests counted before Azurite, without the polling of queues; each is the median of three repeats, so caches are warm where there are any: distribution then redirects to a blob without looking whether it is still there.',
   );
   return await bench.compare(measures, 1, (column) => countCalls(bench, column), [
     'ours-azurite',

@@ -9,12 +9,14 @@ const mebibyte = 1024 * 1024;
 
 /** Megabytes a second of one big layer, pushed as docker and as containerd do it, and pulled. */
 export async function layerRows(bench: Bench): Promise<Figure[]> {
-  const mebibytes = bench.quick ? 64 : 512;
+  const mebibytes = bench.quick ? 128 : 512;
   const rounds = bench.quick ? 1 : 2;
   const layers: { patch: Layer; put: Layer }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     layers.push({ patch: freshLayer(mebibytes * mebibyte), put: freshLayer(mebibytes * mebibyte) });
   }
+  const warm = freshLayer(16 * mebibyte);
+  const warmed = new Set<Column>();
   const title = `of one layer of ${mebibytes} MiB`;
   bench.say(`push and pull ${title}`);
   const measures = [
@@ -30,6 +32,8 @@ export async function layerRows(bench: Bench): Promise<Figure[]> {
     const layer = layers[round];
     if (layer === undefined) throw new Error('no such round');
     const contender = await bench.contender(column, 'proxy');
+    if (!warmed.has(column)) await push(contender, warm, 'patch');
+    warmed.add(column);
     return [
       await push(contender, layer.patch, 'patch'),
       await push(contender, layer.put, 'put'),
