@@ -2,9 +2,9 @@ import { app, HttpResponse } from '@azure/functions';
 import type { HttpRequest, InvocationContext } from '@azure/functions';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ReadableStream } from 'node:stream/web';
-import { inbound, paced } from './body.ts';
-import { INVOCATION_HEADER } from './exchange.ts';
-import type { Exchange, Exchanges } from './exchange.ts';
+import { inbound, paced } from './stream/body.ts';
+import { INVOCATION_HEADER } from './stream/exchange.ts';
+import type { Exchange, Exchanges } from './stream/exchange.ts';
 import { fault } from './fault.ts';
 import type { FaultCode } from './fault.ts';
 

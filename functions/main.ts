@@ -2,7 +2,7 @@ import { app } from '@azure/functions';
 import { openApp } from '../src/app/compose.ts';
 import { respond } from '../src/app/http.ts';
 import { queues, runJob, runTimer, timers } from '../src/app/jobs.ts';
-import { watchExchanges } from './exchange.ts';
+import { watchExchanges } from './stream/exchange.ts';
 import { registerHttp } from './http.ts';
 import { openOnce } from './opening.ts';
 import { registerQueues } from './queues.ts';

@@ -14,7 +14,7 @@ export const ADMIN_PASSWORD_NAMES = ['password', 'password2'] as const;
 export function adminPasswords(
   ctx: Context,
   registry: RegistryName,
-  document: RegistryDocument,
+  document: Pick<RegistryDocument, 'admin'>,
 ): readonly { readonly name: (typeof ADMIN_PASSWORD_NAMES)[number]; readonly value: string }[] {
   return ADMIN_PASSWORD_NAMES.map((name, i) => {
     const input = JSON.stringify(['admin-password', registry, name, document.admin.generations[i]]);

@@ -37,6 +37,11 @@ export async function readRegistry(ctx: Context, registry: RegistryName): Promis
   return found?.document ?? newRegistryDocument(ctx.now());
 }
 
+/** Whether the registry was ever set up. One call. */
+export async function registryExists(ctx: Context, registry: RegistryName): Promise<boolean> {
+  return (await getResource<RegistryDocument>(ctx, registry, 'registry', NAME)) !== undefined;
+}
+
 /** Settings at most SETTINGS_LIFE_MS old. No call while they are; else one, shared by all who wait. */
 export async function currentRegistry(ctx: Context, registry: RegistryName): Promise<RegistryDocument> {
   const now = ctx.now();

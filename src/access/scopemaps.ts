@@ -1,6 +1,6 @@
 import type { ScopeMapDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
-import { type Action, type Grant, type Grants, isPattern } from '../model/permission.ts';
+import { type Action, type Grant, type Grants, isPattern } from './permission.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
 import { changeResource, getResource, listResources } from './resources.ts';

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Authorize, authorizeAll } from '../auth/authorize.ts';
+import { type Authorize, authorizeAll, createAuthorize } from '../auth/authorize.ts';
+import type { Entra } from '../auth/entra.ts';
+import { openTokens } from '../auth/jwt.ts';
+import { type KeyStore, openKeyRing } from '../auth/keys.ts';
+import type { Auth } from '../auth/sign-in.ts';
+import { openThrottle } from '../guard/throttle.ts';
+import { openKeyStore } from './keys.ts';
 import { createStamps } from '../model/stamp.ts';
 import type { Blobs } from '../store/blobs.ts';
 import type { Context, Log } from '../store/context.ts';
@@ -13,6 +19,8 @@ export interface App {
   readonly config: Config;
   readonly context: Context;
   readonly authorize: Authorize;
+  /** Undefined where sign-in is not required. */
+  readonly auth: Auth | undefined;
   close(): Promise<void>;
 }
 
@@ -30,8 +38,19 @@ export async function openApp(env: Environment): Promise<App> {
   return createApp(config, await openStores(config.storage, config.registries));
 }
 
+/** What tests put in the place of what lies outside. */
+export interface Parts {
+  readonly keys?: KeyStore;
+  readonly entra?: Entra;
+}
+
 /** An app over stores that are open already; tests pass their own, and their own time and randomness. */
-export function createApp(config: Config, stores: Stores, replaced: Partial<Context> = {}): App {
+export function createApp(
+  config: Config,
+  stores: Stores,
+  replaced: Partial<Context> = {},
+  parts: Parts = {},
+): App {
   const now = replaced.now ?? Date.now;
   const context: Context = {
     records: stores.records,
@@ -47,7 +66,22 @@ export function createApp(config: Config, stores: Stores, replaced: Partial<Cont
     registryCache: new Map(),
     ...replaced,
   };
-  return { config, context, authorize: authorizeAll, close: () => stores.close() };
+  const auth =
+    config.auth && openAuth(context, config, parts.keys ?? openKeyStore(config.auth.keys), parts.entra);
+  const authorize = auth ? createAuthorize(auth) : authorizeAll;
+  return { config, context, auth, authorize, close: () => stores.close() };
+}
+
+function openAuth(ctx: Context, config: Config, keys: KeyStore, entra: Entra | undefined): Auth {
+  const ring = openKeyRing(ctx, keys);
+  return {
+    ctx,
+    ring,
+    tokens: openTokens(ctx, ring),
+    entra,
+    throttle: openThrottle(ctx),
+    publicUrl: config.publicUrl,
+  };
 }
 
 /** Adapters are loaded only when used: their libraries are most of a cold start (reference "Cold-start levers"). */
@@ -64,5 +98,7 @@ async function openStores(storage: StorageConfig, registries: Config['registries
 }
 
 const logLine: Log = (level, message, fields) => {
-  process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`);
+  // The Functions host takes whatever comes on stderr for an error.
+  const stream = level === 'error' ? process.stderr : process.stdout;
+  stream.write(`${JSON.stringify({ level, message, ...fields })}\n`);
 };

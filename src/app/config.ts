@@ -10,12 +10,26 @@ export type StorageConfig =
   /** No directory: in memory, gone at the end. */
   | { readonly kind: 'disk'; readonly dir?: string };
 
+/** Where the keys of our tokens rest. */
+export type KeyConfig =
+  | { readonly kind: 'file'; readonly file: string }
+  /** Secrets of a Key Vault, by managed identity. */
+  | { readonly kind: 'vault'; readonly uri: string; readonly clientId?: string };
+
+export interface AuthConfig {
+  readonly keys: KeyConfig;
+}
+
 export interface Config {
   readonly registries: readonly [RegistryName, ...RegistryName[]];
   /** `<registry>.<domain>` names a registry; without it every host names the first. */
   readonly domain?: string;
   readonly storage: StorageConfig;
   readonly settings: Settings;
+  /** Base URL under which clients know the registry; undefined: as each request says, for a host on this machine. */
+  readonly publicUrl?: string;
+  /** Undefined: everybody may do everything, on a machine that only its owner reaches. */
+  readonly auth?: AuthConfig;
   /** A request that runs longer is answered 503; undefined: never. In milliseconds. */
   readonly deadlineMs?: number;
   readonly logRequests: boolean;
@@ -30,7 +44,7 @@ const MIB = 1024 * 1024;
  * value, since some are secrets.
  */
 export function readConfig(env: Environment): Config {
-  requireAuthentication(env);
+  const auth = readAuth(env);
   const [first = 'registry', ...others] = (env['REGISTRIES'] ?? 'registry')
     .split(',')
     .map((name) => name.trim());
@@ -42,19 +56,27 @@ export function readConfig(env: Environment): Config {
     ...(domain && { domain }),
     storage: readStorage(env),
     settings: readSettings(env),
+    ...(env['PUBLIC_URL'] && { publicUrl: url(env, 'PUBLIC_URL') }),
+    ...(auth && { auth }),
     ...(deadline > 0 && { deadlineMs: deadline * 1000 }),
     logRequests: choice(env, 'LOG_REQUESTS', ['false', 'true']) === 'true',
   };
 }
 
-/** Until identities exist, only a host that nobody else can reach may run. */
-function requireAuthentication(env: Environment): void {
-  const open = choice(env, 'AUTHENTICATION', ['required', 'open']) === 'open';
+/** Sign-in is required unless only this machine can reach the host. */
+function readAuth(env: Environment): AuthConfig | undefined {
   const local =
     env['AZURE_FUNCTIONS_ENVIRONMENT'] === 'Development' || env['FUNCTIONARY_LOOPBACK'] === 'true';
-  if (!open)
-    throw new Error('AUTHENTICATION: sign-in does not exist yet; only "open" on a development machine works');
-  if (!local) throw new Error('AUTHENTICATION: "open" is refused outside a development machine');
+  if (choice(env, 'AUTHENTICATION', ['required', 'open']) === 'open') {
+    if (!local) throw new Error('AUTHENTICATION: "open" is refused outside a development machine');
+    return undefined;
+  }
+  if (!local && !env['PUBLIC_URL'])
+    throw new Error('PUBLIC_URL: needed, since tokens and challenges name it');
+  const file = env['KEY_FILE'];
+  if (file) return { keys: { kind: 'file', file } };
+  const clientId = env['DATA__clientId'];
+  return { keys: { kind: 'vault', uri: url(env, 'KEY_VAULT_URI'), ...(clientId && { clientId }) } };
 }
 
 function readStorage(env: Environment): StorageConfig {

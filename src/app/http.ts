@@ -1,9 +1,9 @@
 import type { RegistryRequest, Reply } from '../http/message.ts';
-import { type RegistryName, isRegistryName, parseRepositoryName } from '../model/names.ts';
+import { type RegistryName, type Repository, isRegistryName, parseRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
-import { registryRoutes, repositoryRoutes } from './routes.ts';
+import { registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
 
 /** Seconds that a client should wait after a 503: longer than the adapters' own retries. */
 const RETRY_SECONDS = '5';
@@ -43,19 +43,27 @@ async function route(app: App, request: RegistryRequest, id: string): Promise<Re
   const path = decodePath(url.pathname);
   const { context } = app;
   const registry = registryOf(app, url);
+  const arrival = {
+    request,
+    registry,
+    origin: app.config.publicUrl ?? url.origin,
+    address: addressOf(request),
+  };
+  const signInRoute = app.auth && Object.hasOwn(signInRoutes, path) ? signInRoutes[path] : undefined;
+  if (app.auth && signInRoute) return await methodOf(signInRoute, request.method)(app.auth, arrival);
+
   const shared = { request, query: url.searchParams, registry };
   const cause = (actor: string) => ({
     id,
-    host: url.host,
+    host: new URL(arrival.origin).host,
     method: request.method,
     userAgent: (request.headers.get('user-agent') ?? '').slice(0, 500),
     actor,
   });
-
   const exact = registryRoutes.find((row) => row.path === path);
   if (exact) {
     const [permission, run] = methodOf(exact.methods, request.method);
-    const { name } = await app.authorize(request, permission, undefined);
+    const { name } = await app.authorize(arrival, permission, undefined);
     return await run(context, { ...shared, cause: cause(name) });
   }
   for (const row of repositoryRoutes) {
@@ -63,10 +71,16 @@ async function route(app: App, request: RegistryRequest, id: string): Promise<Re
     if (!match || match.index <= 3) continue;
     const [permission, run] = methodOf(row.methods, request.method);
     const repository = { registry, name: parseRepositoryName(path.slice(4, match.index)) };
-    const { name } = await app.authorize(request, permission, repository);
-    return await run(context, { ...shared, cause: cause(name), repository, reference: match[1] ?? '' });
+    const { name, subject, allows } = await app.authorize(arrival, permission, repository);
+    const mayPull = (other: Repository) => allows(other, 'pull');
+    const call = { ...shared, cause: cause(name), repository, reference: match[1] ?? '', subject, mayPull };
+    return await run(context, call);
   }
   throw new Problem('NOT_FOUND');
+}
+
+function addressOf(request: RegistryRequest): string {
+  return request.address ?? '';
 }
 
 function methodOf<O>(methods: Readonly<Record<string, O>>, method: string): O {

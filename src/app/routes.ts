@@ -1,4 +1,6 @@
-import type { Permission } from '../auth/authorize.ts';
+import type { Arrival, Permission } from '../auth/authorize.ts';
+import type { Auth } from '../auth/sign-in.ts';
+import { serveExchange, serveKeys, serveToken } from '../auth/token.ts';
 import { deleteBlobLink, getBlobContent, headBlob } from '../distribution/blobs.ts';
 import { getCatalog, getReferrers, getTags, ping } from '../distribution/listings.ts';
 import {
@@ -34,6 +36,15 @@ export const registryRoutes: readonly RegistryRoute[] = [
   { path: '/v2/_catalog', methods: { GET: ['catalog', getCatalog] } },
 ];
 
+/** Signing in; only where sign-in is required. */
+export const signInRoutes: Readonly<
+  Record<string, Readonly<Record<string, (auth: Auth, arrival: Arrival) => Promise<Reply>>>>
+> = {
+  '/oauth2/token': { GET: serveToken, POST: serveToken },
+  '/oauth2/exchange': { POST: serveExchange },
+  '/oauth2/keys': { GET: serveKeys },
+};
+
 export const repositoryRoutes: readonly RepositoryRoute[] = [
   {
     tail: /\/manifests\/([^/]*)$/,
@@ -48,10 +59,10 @@ export const repositoryRoutes: readonly RepositoryRoute[] = [
   {
     tail: /\/blobs\/uploads\/([^/]+)$/,
     methods: {
-      PATCH: ['push', patchUpload],
-      PUT: ['push', putUpload],
-      GET: ['push', getUpload],
-      DELETE: ['push', deleteUpload],
+      PATCH: ['session', patchUpload],
+      PUT: ['session', putUpload],
+      GET: ['session', getUpload],
+      DELETE: ['session', deleteUpload],
     },
   },
   {

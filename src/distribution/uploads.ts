@@ -31,7 +31,9 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
   const from = query.get('from');
   if (mount !== null && isDigest(mount) && from !== null && isRepositoryName(from)) {
     const source = { registry: repository.registry, name: from };
-    if (await mountBlob(ctx, repository, source, mount)) return created(call, mount);
+    // Without the right to pull there it is as if the blob were not there: an ordinary upload follows.
+    if (call.mayPull(source) && (await mountBlob(ctx, repository, source, mount)))
+      return created(call, mount);
   }
   const algorithm = query.get('digest-algorithm') ?? 'sha256';
   if (!isAlgorithm(algorithm)) {
@@ -41,7 +43,7 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
       { message: 'unsupported algorithm' },
     );
   }
-  const session = beginUpload(ctx, algorithm);
+  const session = beginUpload(ctx, call.subject, algorithm);
   const digest = query.get('digest');
   const expected = digest === null ? undefined : parseDigest(digest);
   const chunk = readChunk(call);
@@ -94,7 +96,7 @@ function readChunk({ request }: RepositoryCall): Chunk {
 
 /** The session that a request presents. Throws BLOB_UPLOAD_UNKNOWN. */
 function presented(ctx: Context, call: RepositoryCall): Session {
-  return resumeUpload(ctx, call.repository, call.reference, call.query.get('_state') ?? '');
+  return resumeUpload(ctx, call.repository, call.reference, call.query.get('_state') ?? '', call.subject);
 }
 
 /** The session as far as this instance knows it: newer than presented when the client lost an answer. */
@@ -103,7 +105,7 @@ function newest(ctx: Context, call: RepositoryCall): Session {
   const recent = ctx.recentUploads.get(session.id);
   if (recent === 'ended') throw unknownUpload(session);
   if (!recent || recent.offset <= session.offset) return session;
-  return resumeUpload(ctx, call.repository, session.id, recent.state);
+  return resumeUpload(ctx, call.repository, session.id, recent.state, call.subject);
 }
 
 /**

@@ -15,4 +15,8 @@ export interface RepositoryCall extends RegistryCall {
   readonly repository: Repository;
   /** The path's last part, decoded and unchecked: a reference, a digest, an upload id; empty where there is none. */
   readonly reference: string;
+  /** Who calls, as tokens name it; undefined where an upload session must speak for the caller, or nobody is asked. */
+  readonly subject: string | undefined;
+  /** Whether the caller may pull from another repository of the registry. */
+  readonly mayPull: (repository: Repository) => boolean;
 }

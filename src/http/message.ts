@@ -8,6 +8,8 @@ export interface RegistryRequest {
   readonly url: string;
   readonly headers: { get(name: string): string | null };
   readonly body: AsyncIterable<Uint8Array> | null;
+  /** The other end of the connection, where the host knows it. */
+  readonly address?: string;
 }
 
 /** An answer before it meets a host: what to send, and nothing else. */

@@ -1,5 +1,7 @@
 import path from 'node:path';
-import { openApp } from '../app/compose.ts';
+import { adminPasswords, enableAdmin } from '../access/admin.ts';
+import { readRegistry, registryExists } from '../access/registry.ts';
+import { type App, openApp } from '../app/compose.ts';
 import type { AzureOptions } from '../azure/account.ts';
 import type { Environment } from '../app/config.ts';
 import { startAzurite } from './azurite.ts';
@@ -22,7 +24,9 @@ async function main(): Promise<number> {
       ...process.env,
       ...storage.settings,
       ...options.settings,
-      AUTHENTICATION: 'open',
+      ...(options.open
+        ? { AUTHENTICATION: 'open' }
+        : { AUTHENTICATION: 'required', KEY_FILE: path.join(options.data, 'keys', 'signing.json') }),
       FUNCTIONARY_LOOPBACK: 'true',
       UPLOAD_KEY: process.env['UPLOAD_KEY'] ?? (await loadUploadKey(options.data)),
     });
@@ -37,22 +41,34 @@ async function main(): Promise<number> {
   return 0;
 }
 
-async function serveUntil(
-  app: Awaited<ReturnType<typeof openApp>>,
-  options: LocalOptions,
-  stopAsked: Promise<string>,
-) {
+async function serveUntil(app: App, options: LocalOptions, stopAsked: Promise<string>) {
   const listening = await listen(app, options.host, options.port);
   const stopClocks = startClocks(app);
   const address = listening.url.slice('http://'.length);
+  const login = await firstLogin(app, address);
   process.stdout.write(
     `listening on ${listening.url}\n` +
-      `data in ${path.resolve(options.data)}\n\n` +
+      `data in ${path.resolve(options.data)}\n\n${login}` +
       `  docker tag hello-world ${address}/hello:1 && docker push ${address}/hello:1\n\n`,
   );
   process.stdout.write(`${await stopAsked}: stopping\n`);
   await listening.stop();
   await stopClocks();
+}
+
+/**
+ * The line to sign in with. The admin user is turned on once, when the registry is new, so that somebody can sign in
+ * at all; whoever turned it off later meant it.
+ */
+async function firstLogin({ config, context, auth }: App, address: string): Promise<string> {
+  if (!auth) return '';
+  const [registry] = config.registries;
+  const { admin } = (await registryExists(context, registry))
+    ? await readRegistry(context, registry)
+    : await enableAdmin(context, registry, true);
+  if (!admin.enabled) return '  (the admin user is off: sign in with a token)\n\n';
+  const [password] = adminPasswords(context, registry, { admin });
+  return `  docker login ${address} --username ${registry} --password ${password?.value}\n`;
 }
 
 async function openStorage({
@@ -68,11 +84,15 @@ async function openStorage({
     tablePort: 0,
     queuePort: 0,
   });
-  return { settings: { STORAGE: 'azure', DATA: connectionString(azurite.options) }, stop: () => azurite.stop() };
+  return {
+    settings: { STORAGE: 'azure', DATA: connectionString(azurite.options) },
+    stop: () => azurite.stop(),
+  };
 }
 
 function connectionString({ blobEndpoint, tableEndpoint, queueEndpoint, credential }: AzureOptions): string {
-  const key = credential.kind === 'key' ? `AccountName=${credential.account};AccountKey=${credential.key};` : '';
+  const key =
+    credential.kind === 'key' ? `AccountName=${credential.account};AccountKey=${credential.key};` : '';
   return `${key}BlobEndpoint=${blobEndpoint};TableEndpoint=${tableEndpoint};QueueEndpoint=${queueEndpoint}`;
 }
 

@@ -9,6 +9,8 @@ export interface LocalOptions {
   readonly data: string;
   /** Which storage: the embedded Azurite, a directory, or the account that settings name. */
   readonly storage: 'azurite' | 'disk' | 'account';
+  /** No sign-in. */
+  readonly open: boolean;
   readonly settings: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +31,7 @@ Usage: npm start -- [options]
   --upload-endpoint URL host that takes upload bytes, running this
                         same program over the same storage
   --max-body BYTES      largest request body; 0 for no limit         (default 0)
+  --open                let everybody do everything, without sign-in
   --log                 print a JSON line per request
   --help                print this
 
@@ -53,6 +56,7 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
       'upload-endpoint': { type: 'string' },
       'max-body': { type: 'string', default: '0' },
       log: { type: 'boolean', default: false },
+      open: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -69,6 +73,7 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
     host: values.host,
     port: Number(values.port),
     data: values.disk ?? values.data,
+    open: values.open,
     storage: values.account ? 'account' : values.disk === undefined ? 'azurite' : 'disk',
     settings: {
       MAX_BODY_BYTES: values['max-body'],

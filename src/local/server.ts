@@ -1,7 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { Readable } from 'node:stream';
-import type { AddressInfo } from 'node:net';
 import type { App } from '../app/compose.ts';
 import { handle } from '../app/http.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
@@ -26,7 +25,8 @@ export async function listen(app: App, host: string, port: number): Promise<List
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
-  const { port: actual } = server.address() as AddressInfo;
+  const address = server.address();
+  const actual = typeof address === 'object' && address ? address.port : port;
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, stop: () => stop(server) };
 }
 
@@ -64,6 +64,7 @@ function toRegistryRequest(request: IncomingMessage): RegistryRequest {
       },
     },
     body: bodiless ? null : request,
+    address: request.socket.remoteAddress ?? '',
   };
 }
 
@@ -75,7 +76,8 @@ function validHost(host: string | undefined): string {
 }
 
 async function send({ status, headers, body }: Reply, response: ServerResponse): Promise<void> {
-  response.writeHead(status, { ...headers } as Record<string, string | string[]>);
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
     response.end(body);
     return;

@@ -1,7 +1,7 @@
 import type { Digest } from '../model/digest.ts';
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { type LinkRow, contentKey, linkKey } from '../model/record.ts';
+import { type LinkRow, type StoredBytes, contentKey, linkKey } from '../model/record.ts';
 import type { BlobName, ByteRange } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
 import { Conflict, always, ifAbsent, ifMatch, ifPresent, merge, put, remove } from '../store/records.ts';
@@ -45,6 +45,19 @@ export async function readBlob(
   return bytes;
 }
 
+/** The bytes of a manifest's row, wherever they lie. */
+export async function readStored(
+  ctx: Context,
+  repository: Repository,
+  row: StoredBytes,
+): Promise<Uint8Array> {
+  if (row.body) return row.body;
+  const pieces =
+    row.phys === undefined ? undefined : await ctx.blobs.read(physicalName(repository, row.phys));
+  if (!pieces) throw new Problem('MANIFEST_UNKNOWN', { digest: row.digest });
+  return Buffer.concat(await Array.fromAsync(pieces));
+}
+
 /** Removes the link; the bytes stay for other repositories and for collection. Throws BLOB_UNKNOWN. One call. */
 export async function deleteBlob(ctx: Context, repository: Repository, digest: Digest): Promise<void> {
   const key = linkKey(repository, digest);
@@ -80,7 +93,8 @@ export async function mountBlob(
 
 /**
  * Makes freshly committed bytes the registry's copy of `digest` and links the repository to it; or, when the registry
- * has a copy already, links to that one and discards the new bytes.
+ * has a copy already, links to that one and leaves the new bytes to the sweep: deleted now, their name would be free
+ * for other bytes of a forked session, which a second deletion, on its way for the same reason, would then destroy.
  */
 export async function publishBlob(
   ctx: Context,
@@ -89,16 +103,17 @@ export async function publishBlob(
   phys: string,
   size: number,
 ): Promise<void> {
-  const duplicate = await contend(ctx, async (again) => {
+  await contend(ctx, async (again) => {
     const content = again ? await ctx.records.get(contentKey(repository.registry, digest)) : undefined;
     const row = { phys: content?.value.phys ?? phys, size, touched: ctx.stamp() };
     await linkContent(ctx, repository, digest, row, content ? ifMatch(content.etag) : ifAbsent);
-    return row.phys !== phys;
   });
-  if (duplicate) await discardBytes(ctx, physicalName(repository, phys), digest);
 }
 
-/** Deletes bytes that nothing names; when storage will not now, leaves it to a job. Never throws. */
+/**
+ * Deletes bytes that nothing names, under a name that nobody else can have; when storage will not now, leaves it to a
+ * job. Never throws.
+ */
 export async function discardBytes(ctx: Context, at: BlobName, digest: Digest): Promise<void> {
   try {
     await ctx.blobs.delete(at);

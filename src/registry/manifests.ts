@@ -19,7 +19,7 @@ import {
 } from '../model/record.ts';
 import type { Context } from '../store/context.ts';
 import { type Found, type Write, ifMatch, ifPresent, remove } from '../store/records.ts';
-import { physicalName } from './blobs.ts';
+import { readStored } from './blobs.ts';
 import { commitChange } from './commit.ts';
 import { fallbackRemoval } from './referrers.ts';
 
@@ -57,19 +57,6 @@ export async function statManifest(
   const found = await ctx.records.get(referenceKey(repository, reference), ['digest', 'mediaType', 'size']);
   if (!found) throw unknownManifest(repository, reference);
   return found.value;
-}
-
-/** The bytes behind a row, wherever they lie. */
-export async function readStored(
-  ctx: Context,
-  repository: Repository,
-  row: StoredBytes,
-): Promise<Uint8Array> {
-  if (row.body) return row.body;
-  const pieces =
-    row.phys === undefined ? undefined : await ctx.blobs.read(physicalName(repository, row.phys));
-  if (!pieces) throw new Problem('MANIFEST_UNKNOWN', { digest: row.digest });
-  return Buffer.concat(await Array.fromAsync(pieces));
 }
 
 /**

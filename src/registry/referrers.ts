@@ -16,7 +16,7 @@ import {
 } from '../model/record.ts';
 import type { Context } from '../store/context.ts';
 import { type Found, type Write, ifPresent, remove } from '../store/records.ts';
-import { readStored } from './manifests.ts';
+import { readStored } from './blobs.ts';
 
 /** Clients cut an answer at 4 MiB (reference "Edge cases"): a page ends before. */
 const PAGE_BYTES = 3 * 1024 * 1024;

@@ -17,7 +17,7 @@ export interface Delivery {
   readonly body: unknown;
   /** 1 at first. */
   readonly attempt: number;
-  done(): Promise<void>;
+  readonly done: () => Promise<void>;
 }
 
 /** A queue with at-least-once delivery. Jobs are JSON under 48 KiB. Any method may throw Unavailable. */

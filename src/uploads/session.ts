@@ -10,6 +10,8 @@ import type { Progress } from './progress.ts';
 export interface Session {
   /** Names the session on the wire and its bytes in storage; a UUID of version 7, which tells its age. */
   readonly id: string;
+  /** Subject of the identity that began it; empty where nobody was asked. */
+  readonly owner: string;
   /** Bytes received. */
   readonly offset: number;
   /** The newest requests that staged blocks, oldest first. */
@@ -39,8 +41,10 @@ const MAC_BYTES = 16;
 /** The state as it travels: `<payload>.<mac>`, base64url, safe against decoding and reordering of the query. */
 export function sealSession(session: Session, repository: Repository, key: Uint8Array): string {
   const { offset, segments, chained, algorithm, progress, issued } = session;
+  const owner = Buffer.from(session.owner).toString('base64url');
   const fields = [
     VERSION,
+    owner,
     offset,
     issued,
     algorithm,
@@ -89,7 +93,8 @@ function packSegments(segments: readonly Segment[]): string[] {
 }
 
 function unpack(id: string, fields: readonly string[]): Session | undefined {
-  const [version, offset, issued, algorithm = '', chained, kind = '', value = '', ...packed] = fields;
+  const [version, owner = '', offset, issued, algorithm = '', chained, kind = '', value = '', ...packed] =
+    fields;
   const progress = isAlgorithm(algorithm) ? unpackProgress(kind, value, algorithm) : undefined;
   if (Number(version) !== VERSION || !isAlgorithm(algorithm) || !progress) return undefined;
   const segments: Segment[] = [];
@@ -98,6 +103,7 @@ function unpack(id: string, fields: readonly string[]): Session | undefined {
   }
   return {
     id,
+    owner: Buffer.from(owner, 'base64url').toString(),
     offset: Number(offset),
     issued: Number(issued),
     algorithm,

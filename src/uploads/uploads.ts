@@ -3,7 +3,7 @@ import { type Algorithm, type Digest, algorithmOf, finish } from '../model/diges
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { findBlob, physicalName, publishBlob } from '../registry/blobs.ts';
-import { MissingBlock } from '../store/blobs.ts';
+import { type BlobName, MissingBlock } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
 import { closeHash, runHash } from './progress.ts';
 import { SEGMENT_LIMIT, type Session, blocksOf, openSession, sealSession } from './session.ts';
@@ -11,6 +11,9 @@ import { type Staged, stageBody } from './stage.ts';
 
 /** Bodies announced up to this size are hashed resumably: a client that sends small pieces sends more of them. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/** A request admitted before its session expired may end this much later, in seconds: half of what the sweep waits. */
+const LATE_SECONDS = 1800;
 
 /** What came with an upload request. */
 export interface Chunk {
@@ -21,10 +24,15 @@ export interface Chunk {
   readonly range?: { readonly first: number; readonly last: number } | undefined;
 }
 
-/** A new session. No call. */
-export function beginUpload(ctx: Context, algorithm: Algorithm = 'sha256'): Session {
+/** A new session of `owner`. No call. */
+export function beginUpload(
+  ctx: Context,
+  owner: string | undefined,
+  algorithm: Algorithm = 'sha256',
+): Session {
   return {
     id: timedId(ctx),
+    owner: owner ?? '',
     offset: 0,
     segments: [],
     chained: false,
@@ -39,10 +47,20 @@ export function sealUpload(ctx: Context, repository: Repository, session: Sessio
   return sealSession(session, repository, ctx.settings.uploadKey);
 }
 
-/** The session that a `Location` of ours proves. Throws BLOB_UPLOAD_UNKNOWN when it is forged, foreign or too old. */
-export function resumeUpload(ctx: Context, repository: Repository, id: string, state: string): Session {
+/**
+ * The session that a `Location` of ours proves: it stands for its owner, whose token may have expired meanwhile. Throws
+ * BLOB_UPLOAD_UNKNOWN when it is forged, of another repository, too old, or presented by somebody else.
+ */
+export function resumeUpload(
+  ctx: Context,
+  repository: Repository,
+  id: string,
+  state: string,
+  presenter: string | undefined,
+): Session {
   const session = openSession(state, id, repository, ctx.settings.uploadKey);
   if (!session || session.issued + ctx.settings.uploadSeconds < ctx.now() / 1000) throw unknownUpload(id);
+  if (presenter !== undefined && presenter !== session.owner) throw unknownUpload(id);
   return session;
 }
 
@@ -81,14 +99,15 @@ export async function finishUpload(
   const found = await closeHash(next.progress, algorithm);
   if (found !== undefined && found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
 
-  const stored = await commit(ctx, repository, next, staged.whole, found);
-  if (stored === 'lost') {
-    // An earlier try may have finished and let these bytes go for an older copy.
-    if (found === digest && (await findBlob(ctx, repository, digest))) return;
-    throw unknownUpload(session.id);
+  const at = physicalName(repository, next.id);
+  const stored = await commit(ctx, at, next, staged.whole, found);
+  if (stored === 'exists' && !(await isVerified(ctx, at, digest))) {
+    // Read back and named by an earlier try, or by somebody else: whoever can name it has no need of these bytes.
+    if (await findBlob(ctx, repository, digest)) return;
+    throw unknownUpload(next.id);
   }
-  if (found === undefined) await verifyStored(ctx, repository, next, digest);
-  else if (stored === 'exists') await checkStored(ctx, repository, next, digest);
+  if (found === undefined && stored === 'committed') await verifyStored(ctx, at, next, digest);
+  if (isLate(ctx, next)) throw unknownUpload(next.id);
   await publishBlob(ctx, repository, digest, next.id, next.offset);
 }
 
@@ -153,43 +172,38 @@ async function receive(
 
 async function commit(
   ctx: Context,
-  repository: Repository,
+  at: BlobName,
   session: Session,
   whole: Uint8Array | undefined,
   digest: Digest | undefined,
-): Promise<'committed' | 'exists' | 'lost'> {
-  const at = physicalName(repository, session.id);
+): Promise<'committed' | 'exists'> {
   if (whole) return await ctx.blobs.put(at, whole, digest);
   try {
     const blocks = blocksOf(session, session.chained ? await ctx.blobs.staged(at) : []);
     // Storage forgets the staged list at commit, so a repeated chained commit is told apart by the blob itself.
-    if (!blocks) return (await ctx.blobs.stat(at)) ? 'exists' : 'lost';
-    return await ctx.blobs.commit(at, blocks, digest);
+    if (blocks) return await ctx.blobs.commit(at, blocks, digest);
+    if (await ctx.blobs.stat(at)) return 'exists';
   } catch (error) {
-    if (error instanceof MissingBlock) return 'lost';
-    throw error;
+    if (!(error instanceof MissingBlock)) throw error;
   }
+  throw unknownUpload(session.id);
 }
 
-/** A repeated commit is good only if the first one verified the same digest: else the session was forked. */
-async function checkStored(
-  ctx: Context,
-  repository: Repository,
-  session: Session,
-  digest: Digest,
-): Promise<void> {
-  const stat = await ctx.blobs.stat(physicalName(repository, session.id));
-  if (stat?.digest !== digest) throw unknownUpload(session.id);
+/**
+ * Whether the bytes at a name that is taken were verified as `digest`: by an earlier try of the same request. If not,
+ * the session was forked or cancelled. One name for two digests would let collection of one take the other's bytes.
+ */
+async function isVerified(ctx: Context, at: BlobName, digest: Digest): Promise<boolean> {
+  return (await ctx.blobs.stat(at))?.digest === digest;
+}
+
+/** Whether the sweep of abandoned uploads may be at this session: long after the last request that it admits. */
+function isLate(ctx: Context, { issued }: Session): boolean {
+  return issued + ctx.settings.uploadSeconds + LATE_SECONDS < ctx.now() / 1000;
 }
 
 /** Reads committed bytes back where no digest could be kept on the way. */
-async function verifyStored(
-  ctx: Context,
-  repository: Repository,
-  session: Session,
-  digest: Digest,
-): Promise<void> {
-  const at = physicalName(repository, session.id);
+async function verifyStored(ctx: Context, at: BlobName, session: Session, digest: Digest): Promise<void> {
   const bytes = await ctx.blobs.read(at);
   if (!bytes) throw unknownUpload(session.id);
   const algorithm = algorithmOf(digest);
@@ -201,7 +215,7 @@ async function verifyStored(
   }
   const found = finish(hash, algorithm);
   if (size !== session.offset) throw unknownUpload(session.id);
-  // The bytes stay, for collection: a rightful PUT of this session may be publishing them at this moment.
+  // The bytes stay, for collection: deleting them would free a name that other forks of the session may take.
   if (found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
 }
 

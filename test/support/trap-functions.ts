@@ -1,6 +1,6 @@
 /** A Functions entry whose application misbehaves in every way that could leave a client waiting. See functions.test.ts. */
 import { app } from '@azure/functions';
-import { watchExchanges } from '../../functions/exchange.ts';
+import { watchExchanges } from '../../functions/stream/exchange.ts';
 import { registerHttp } from '../../functions/http.ts';
 import { openOnce } from '../../functions/opening.ts';
 

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { fault } from './fault.ts';
+import { fault } from '../fault.ts';
 
 /** The header by which the host ties a forwarded HTTP request to the invocation that it announces on its own line. */
 export const INVOCATION_HEADER = 'x-ms-invocation-id';

@@ -1,4 +1,4 @@
-import { type RepositoryName, isRepositoryName } from './names.ts';
+import { type RepositoryName, isRepositoryName } from '../model/names.ts';
 
 /** What a token may let its bearer do in a repository: ACR's words (ACR wire section 3.4). */
 export type Action =

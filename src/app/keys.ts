@@ -1,0 +1,48 @@
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { KeyStore } from '../auth/keys.ts';
+import { openVaultKeys } from '../azure/vault.ts';
+import type { KeyConfig } from './config.ts';
+
+/** Where the configuration says that signing keys rest. No call yet. */
+export function openKeyStore(config: KeyConfig): KeyStore {
+  return config.kind === 'file' ? fileKeys(config.file) : openVaultKeys(config.uri, config.clientId);
+}
+
+/** A file that its owner alone can read. */
+function fileKeys(file: string): KeyStore {
+  const load = async () => {
+    try {
+      return await readFile(file, 'utf8');
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
+  return {
+    load,
+    async save(text, previous) {
+      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+      const fresh = `${file}.${process.pid}.new`;
+      const handle = await open(fresh, 'w', 0o600);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      if (previous !== undefined) {
+        await rename(fresh, file);
+        return;
+      }
+      try {
+        // Unlike a rename, a link never replaces what another process made first.
+        await link(fresh, file);
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      } finally {
+        await rm(fresh);
+      }
+    },
+  };
+}

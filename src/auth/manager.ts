@@ -1,0 +1,44 @@
+import { entraSubject, listAssignments, mayManage } from '../access/roles.ts';
+import { ADMIN_SUBJECT } from '../access/admin.ts';
+import { Problem } from '../model/problem.ts';
+import { type Arrival, readBasic } from './authorize.ts';
+import { type Auth, signIn } from './sign-in.ts';
+
+/** Who manages a registry. */
+export interface Manager {
+  readonly name: string;
+  /** May change things. */
+  readonly write: boolean;
+}
+
+/**
+ * Who may manage the registry: its admin user by Basic credentials, or a principal of the directory with the role
+ * Owner, Contributor or Reader, by a bearer token or by client id and secret. Throws UNAUTHORIZED, DENIED.
+ */
+export async function authorizeManager(auth: Auth, arrival: Arrival, write: boolean): Promise<Manager> {
+  const header = arrival.request.headers.get('authorization') ?? '';
+  const found = await principalOf(auth, arrival, header);
+  if (!found) {
+    throw new Problem('UNAUTHORIZED', undefined, {
+      headers: {
+        'www-authenticate': `Bearer realm="${arrival.origin}/oauth2/token",Basic realm="${arrival.origin}"`,
+      },
+    });
+  }
+  if (found.id === ADMIN_SUBJECT) return { name: found.name, write: true };
+  const [kind, id = ''] = found.id.split(':', 2);
+  const assignments = kind === 'entra' ? await listAssignments(auth.ctx, arrival.registry, id) : [];
+  if (!mayManage(assignments, write)) throw new Problem('DENIED');
+  return { name: found.name, write: mayManage(assignments, true) };
+}
+
+async function principalOf(auth: Auth, arrival: Arrival, header: string) {
+  const { registry, origin, address } = arrival;
+  const bearer = /^bearer +(\S+)$/i.exec(header)?.[1];
+  if (bearer !== undefined) {
+    const principal = await auth.entra?.verify(bearer);
+    return principal && { id: entraSubject(principal.id), name: principal.name };
+  }
+  const credentials = readBasic(header);
+  return credentials && (await signIn(auth, registry, new URL(origin).host, address, credentials));
+}

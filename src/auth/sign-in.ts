@@ -1,0 +1,135 @@
+import { ADMIN_SUBJECT, matchAdmin } from '../access/admin.ts';
+import { currentRegistry } from '../access/registry.ts';
+import { entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
+import { getScopeMap, grantsOf } from '../access/scopemaps.ts';
+import { getToken, matchPassword, tokenSubject } from '../access/tokens.ts';
+import type { RegistryDocument } from '../model/access.ts';
+import type { RegistryName } from '../model/names.ts';
+import { type Grants, NO_GRANTS, isAction } from '../access/permission.ts';
+import type { Context } from '../store/context.ts';
+import type { Throttle } from '../guard/throttle.ts';
+import type { Entra, EntraPrincipal } from './entra.ts';
+import type { Subject, Tokens } from './jwt.ts';
+import type { KeyRing } from './keys.ts';
+
+/** What signing in needs beside the context. */
+export interface Auth {
+  readonly ctx: Context;
+  readonly ring: KeyRing;
+  readonly tokens: Tokens;
+  /** Undefined where no directory is configured. */
+  readonly entra: Entra | undefined;
+  readonly throttle: Throttle;
+  /** Public base URL, without a slash at its end; undefined: as the request says, for hosts on this machine. */
+  readonly publicUrl: string | undefined;
+}
+
+/** The user name under which a refresh token is the password (`az acr login`). */
+export const REFRESH_USER = '00000000-0000-0000-0000-000000000000';
+export const ANONYMOUS: Subject = { id: 'anonymous', name: 'anonymous' };
+
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const TOKEN_NAME = /^[A-Za-z0-9-]{5,50}$/;
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * Who these credentials belong to: the admin user, a token, a service principal, or the bearer of a refresh token.
+ * Undefined when they are wrong, for whatever reason. Slowed after failures. At most one storage call.
+ */
+export async function signIn(
+  auth: Auth,
+  registry: RegistryName,
+  audience: string,
+  address: string,
+  { username, password }: Credentials,
+): Promise<Subject | undefined> {
+  const identity = username.toLowerCase();
+  await auth.throttle.admit(identity, address);
+  const subject = await match(auth, registry, audience, { username: identity, password });
+  if (subject) auth.throttle.succeeded(identity, address);
+  else auth.throttle.failed(identity, address);
+  return subject;
+}
+
+async function match(
+  auth: Auth,
+  registry: RegistryName,
+  audience: string,
+  { username, password }: Credentials,
+): Promise<Subject | undefined> {
+  const { ctx } = auth;
+  if (username === REFRESH_USER)
+    return (await auth.tokens.verifyRefresh(password, audience, registry))?.subject;
+  if (username === registry) {
+    const document = await currentRegistry(ctx, registry);
+    return matchAdmin(ctx, registry, document, password) ? { id: ADMIN_SUBJECT, name: registry } : undefined;
+  }
+  if (GUID.test(username)) {
+    const principal = await auth.entra?.signIn(username, password);
+    return principal && entraPrincipalSubject(principal);
+  }
+  if (!TOKEN_NAME.test(username)) return undefined;
+  const token = await getToken(ctx, registry, username);
+  const found = token && matchPassword(token, password, ctx.now());
+  return token && found && { id: tokenSubject(token.name), name: token.name, password: found.salt };
+}
+
+export function entraPrincipalSubject({ id, name }: EntraPrincipal): Subject {
+  return { id: entraSubject(id), name };
+}
+
+/**
+ * What a subject may do now; undefined when it is no longer anybody: disabled, deleted, its password replaced.
+ * No call for the admin and for nobody, one or two for others.
+ */
+export async function grantsFor(
+  ctx: Context,
+  registry: RegistryName,
+  subject: Subject,
+): Promise<Grants | undefined> {
+  const document = await currentRegistry(ctx, registry);
+  if (subject.id === ANONYMOUS.id) return anonymousGrants(document);
+  if (subject.id === ADMIN_SUBJECT) return document.admin.enabled ? everything() : undefined;
+  const [kind, name = ''] = subject.id.split(':', 2);
+  if (kind === 'token') return await tokenGrants(ctx, registry, name, subject.password);
+  if (kind !== 'entra') return undefined;
+  return grantsOfRoles(await listAssignments(ctx, registry, name), document.repositoryRoles);
+}
+
+async function tokenGrants(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+  password: string | undefined,
+): Promise<Grants | undefined> {
+  const token = await getToken(ctx, registry, name);
+  const living = token?.passwords.some(
+    ({ salt, expiry }) => salt === password && (expiry === undefined || expiry > ctx.now()),
+  );
+  if (!token?.enabled || !living) return undefined;
+  const map = await getScopeMap(ctx, registry, token.scopeMap);
+  return map ? grantsOf(map) : NO_GRANTS;
+}
+
+function anonymousGrants({ anonymousPull, anonymousRepositories }: RegistryDocument): Grants {
+  const patterns = anonymousPull ? ['*'] : anonymousRepositories;
+  const actions = ['pull', 'metadata_read'] as const;
+  return { repositories: patterns.map((pattern) => ({ pattern, actions })), catalog: false };
+}
+
+function everything(): Grants {
+  const actions = [
+    'pull',
+    'push',
+    'delete',
+    'metadata_read',
+    'metadata_write',
+    'deleted_read',
+    'deleted_restore',
+  ];
+  return { repositories: [{ pattern: '*', actions: actions.filter(isAction) }], catalog: true };
+}
