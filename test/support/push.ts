@@ -122,3 +122,8 @@ export async function pullBlob(app: TestApp, repository: string, digest: string)
   if (last.status !== 200) throw new Error(`GET of a blob: ${last.status} ${await last.text()}`);
   return new Uint8Array(await last.arrayBuffer());
 }
+
+/** A body without an announced length, as chunked encoding has. */
+export async function* streamed(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}
