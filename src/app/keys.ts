@@ -1,6 +1,6 @@
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { KeyStore } from '../auth/keys.ts';
+import type { KeyStore } from '../store/keys.ts';
 import { openVaultKeys } from '../azure/vault.ts';
 import type { KeyConfig } from './config.ts';
 

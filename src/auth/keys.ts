@@ -9,14 +9,7 @@ import {
   importJWK,
 } from 'jose';
 import type { Context } from '../store/context.ts';
-
-/** Where signing keys rest: one text, replaced whole. */
-export interface KeyStore {
-  /** Undefined when nothing was saved yet. */
-  load(): Promise<string | undefined>;
-  /** Keeps `text` unless another instance saved first; then nothing happens. The caller loads again. */
-  save(text: string, previous: string | undefined): Promise<void>;
-}
+import type { KeyStore } from '../store/keys.ts';
 
 export const ALGORITHM = 'RS256';
 

@@ -1,4 +1,4 @@
-import type { KeyStore } from '../auth/keys.ts';
+import type { KeyStore } from '../store/keys.ts';
 import { Unavailable } from '../store/records.ts';
 import { openCredential } from './credential.ts';
 

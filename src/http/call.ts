@@ -20,3 +20,17 @@ export interface RepositoryCall extends RegistryCall {
   /** Whether the caller may pull from another repository of the registry. */
   readonly mayPull: (repository: Repository) => boolean;
 }
+
+/** A call of the management API (`management/routes.ts`), after authorisation. */
+export interface ManagementCall {
+  readonly request: RegistryRequest;
+  readonly query: URLSearchParams;
+  /** The registries that the caller may manage; others do not exist for it. */
+  readonly registries: readonly RegistryName[];
+  /** Host and port under which clients know the registry. */
+  readonly host: string;
+  /** Decoded once. */
+  readonly path: string;
+  readonly cause: Cause;
+  readonly manager: { readonly name: string; readonly write: boolean };
+}

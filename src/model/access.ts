@@ -20,6 +20,8 @@ export interface RegistryDocument {
   readonly anonymousRepositories: readonly string[];
   readonly publicNetworkAccess: boolean;
   readonly networkRules: { readonly allowByDefault: boolean; readonly rules: readonly IpRule[] };
+  /** ARM's `networkRuleBypassOptions`; 'AzureServices' when absent. */
+  readonly networkBypass?: 'AzureServices' | 'None';
   /** AbacRepositoryPermissions when true, else LegacyRegistryPermissions. */
   readonly repositoryRoles: boolean;
   /** Subject → time: its access tokens issued before are refused. Milliseconds since 1970. */
@@ -62,5 +64,10 @@ export interface RoleAssignmentDocument {
   readonly principalId: string;
   readonly role: string;
   readonly patterns: readonly string[];
+  /** The condition that `patterns` was read from, as it was given. */
+  readonly condition?: string;
+  readonly description?: string;
+  /** ARM's `principalType`: User, Group, ServicePrincipal; as it was given. */
+  readonly principalType?: string;
   readonly created: number;
 }

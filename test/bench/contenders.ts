@@ -70,7 +70,7 @@ async function startOurs(
 ): Promise<Server> {
   return await startServer({
     command: process.execPath,
-    args: [localHost, '--port', String(port), ...args],
+    args: [localHost, '--open', '--port', String(port), ...args],
     env,
     port,
     path: '/v2/',

@@ -89,7 +89,7 @@ async function startProgram(
   await mkdir(join(options.directory, 'data'), { recursive: true });
   const program = join(options.repository, 'src', 'local', 'main.ts');
   let registry = '';
-  const all = [program, '--port', '0', ...args, ...(options.args ?? [])];
+  const all = [program, '--port', '0', '--open', ...args, ...(options.args ?? [])];
   const daemon = await startDaemon(process.execPath, all, {
     cwd: options.repository,
     env: { ...process.env, ...env },
