@@ -65,8 +65,8 @@ async function runState(algorithm: Algorithm, state?: Uint8Array): Promise<Runni
 }
 
 async function load(algorithm: Algorithm, state?: Uint8Array) {
-  const wasm = await import('hash-wasm');
-  const hash = await (algorithm === 'sha512' ? wasm.createSHA512() : wasm.createSHA256());
+  const { openResumable } = await import('./resumable.ts');
+  const hash = await openResumable(algorithm);
   if (!state) return hash.init();
   try {
     return hash.load(state);
