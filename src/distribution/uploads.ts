@@ -18,8 +18,11 @@ import {
 } from '../uploads/uploads.ts';
 
 const RECENT_LIMIT = 10_000;
-/** Drops the first character of `Location` and appends the rest to its endpoint: only a relative one works. */
-const RELATIVE_ONLY = /azsdk-js-/i;
+/**
+ * Clients that stay where they are: `@azure/container-registry` appends `Location` to its endpoint less one character,
+ * and oras 1.3 (helm and notation share its library) refuses a `Location` on another host.
+ */
+const RELATIVE_ONLY = /azsdk-js-|oras|^helm\/|^notation/i;
 
 /**
  * POST uploads (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or begins a session. A mount that cannot be made is
