@@ -100,6 +100,7 @@ function readStorage(env: Environment): StorageConfig {
 
 /** A storage connection string, as Azure's tools print it. */
 function readConnection(text: string): AzureOptions {
+  if (text === 'UseDevelopmentStorage=true') return emulator();
   const parts = new Map(
     text
       .split(';')
@@ -116,6 +117,21 @@ function readConnection(text: string): AzureOptions {
     tableEndpoint: endpoint('table'),
     queueEndpoint: endpoint('queue'),
     credential: { kind: 'key', account, key },
+  };
+}
+
+/** The storage emulator where Azure's tools expect it; its account and key are public, the same everywhere. */
+function emulator(): AzureOptions {
+  const account = 'devstoreaccount1';
+  return {
+    blobEndpoint: `http://127.0.0.1:10000/${account}`,
+    queueEndpoint: `http://127.0.0.1:10001/${account}`,
+    tableEndpoint: `http://127.0.0.1:10002/${account}`,
+    credential: {
+      kind: 'key',
+      account,
+      key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+    },
   };
 }
 
