@@ -4,7 +4,7 @@ import type { RegistryName } from '../../src/model/names.ts';
 import type { ContentRow, StoredBytes, TableName } from '../../src/model/record.ts';
 import { gather } from './sample.ts';
 
-type Row = StoredBytes & ContentRow & { readonly subject?: string; readonly name?: string };
+type Row = StoredBytes & ContentRow & { readonly subject?: string; readonly event?: string };
 type Rows = ReadonlyMap<string, Row>;
 
 /**
@@ -138,7 +138,26 @@ async function checkRepository(
         found.push(`${row} is not what the referrers tag points to`);
     }
   }
-  return found;
+  return [...found, ...checkEvents(encoded, rows)];
+}
+
+/** Whoever follows the events of a tag in their order, as replicas do, must come to what is stored. */
+function checkEvents(encoded: string, rows: Rows): string[] {
+  const told = new Map<string, string | undefined>();
+  for (const [row, { event }] of [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (event === undefined || !row.startsWith('o!')) continue;
+    const { action, digest, tags }: Told = JSON.parse(event);
+    for (const tag of tags) told.set(tag, action === 'push' ? digest : undefined);
+  }
+  return [...told]
+    .filter(([tag, digest]) => rows.get(`t!${tag}`)?.digest !== digest)
+    .map(([tag, digest]) => `events say that ${encoded}:${tag} is ${digest ?? 'gone'}`);
+}
+
+interface Told {
+  readonly action: string;
+  readonly digest: string;
+  readonly tags: readonly string[];
 }
 
 async function checkStored(

@@ -24,7 +24,11 @@ export interface Scheduler {
 /** Milliseconds that an actor may think between two calls: compiling a hash takes some. */
 const PATIENCE = 10_000;
 
-export function createScheduler(): Scheduler {
+/**
+ * With the grain 'actors' the calls that one actor makes at once happen in the order it made them: far fewer orders, for
+ * searches of all of them.
+ */
+export function createScheduler(grain: 'calls' | 'actors' = 'calls'): Scheduler {
   const current = new AsyncLocalStorage<number>();
   const waiting: Waiting[] = [];
   return {
@@ -66,14 +70,21 @@ export function createScheduler(): Scheduler {
         if (busy.size === 0) break;
         // In a fixed order, since the same choices must make the same run.
         waiting.sort((a, b) => a.actor - b.actor);
-        const [chosen] = waiting.splice(choose(waiting.length), 1);
-        await chosen?.go();
+        const open = grain === 'calls' ? waiting : firstOfEach(waiting);
+        const chosen = open[choose(open.length)];
+        if (!chosen) throw new Error('nothing was chosen');
+        waiting.splice(waiting.indexOf(chosen), 1);
+        await chosen.go();
         await turn();
       }
       await settled;
       return await all;
     },
   };
+}
+
+function firstOfEach(waiting: readonly Waiting[]): Waiting[] {
+  return waiting.filter(({ actor }, i) => waiting[i - 1]?.actor !== actor);
 }
 
 function everyoneWaits(busy: ReadonlySet<number>, waiting: readonly Waiting[]): boolean {

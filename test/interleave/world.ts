@@ -1,0 +1,118 @@
+import { type TestAppOptions, type TestApp, openTestApp } from '../support/app.ts';
+import { createChance } from '../support/chance.ts';
+import { type Answer, type Send, clientOf } from '../support/client.ts';
+import { intercept } from '../support/intercept.ts';
+import { breaches, strayBlobs } from '../support/invariants.ts';
+import { sameBytes } from '../support/sample.ts';
+import { type Choose, createScheduler, exhaust } from '../support/schedule.ts';
+import { runTimer } from '../../src/app/jobs.ts';
+import type { Stores } from '../../src/app/compose.ts';
+
+/** A registry whose storage calls are stepped. */
+export interface World {
+  readonly send: Send;
+  readonly test: TestApp;
+  /** Storage itself, with nothing before it. */
+  readonly stores: Stores;
+  /** Runs clients side by side, in an order that the seed or the search decides. */
+  race(...clients: (() => Promise<Answer>)[]): Promise<Answer[]>;
+  /** What does not hold now. */
+  breaches(): Promise<string[]>;
+  /** Whether the repository serves exactly these bytes under this digest. */
+  serves(repository: string, digest: string, bytes: Uint8Array): Promise<boolean>;
+  /** What does not hold a day later, when abandoned uploads have been swept: bytes that nothing names included. */
+  swept(): Promise<string[]>;
+}
+
+export interface WorldOptions extends TestAppOptions {
+  /** Spoils storage, to see whether the tests notice; put before the stepping. */
+  readonly spoil?: (stores: Stores) => Stores;
+  readonly grain?: 'calls' | 'actors';
+}
+
+/** What happens in one world, and what must be true of it. Throws when it is not. */
+export type Story = (world: World) => Promise<void>;
+
+const DAY_MS = 86_400_000;
+/** Small blocks make short bodies long. */
+const BLOCK = 64;
+
+export async function openWorld(
+  seed: number,
+  choose: Choose,
+  { spoil = (stores) => stores, grain, ...options }: WorldOptions = {},
+): Promise<World> {
+  const scheduler = createScheduler(grain);
+  const opened: Stores[] = [];
+  const test = await openTestApp({
+    blockSize: BLOCK,
+    seed,
+    ...options,
+    // Bytes are checked here, without a socket.
+    settings: { downloads: 'proxy', ...options.settings },
+    wrap: (stores) => {
+      opened.push(stores);
+      return intercept(spoil(stores), scheduler);
+    },
+  });
+  const [stores = test.stores] = opened;
+  const send = clientOf(test.app);
+  return {
+    send,
+    test,
+    stores,
+    race: (...clients) => scheduler.run(clients, choose),
+    breaches: () => breaches(stores, test.registry),
+    async serves(repository, digest, bytes) {
+      const answer = await send('GET', `/v2/${repository}/blobs/${digest}`);
+      return answer.status === 200 && sameBytes(answer.bytes, bytes);
+    },
+    async swept() {
+      test.clock.advance(DAY_MS);
+      await runTimer(test.app, 'sweep');
+      const { blobs } = await stores.blobs.list(test.registry, 1000);
+      const staged = blobs.filter(({ committed }) => !committed).map(({ name }) => name);
+      return [
+        ...(await breaches(stores, test.registry)),
+        ...staged,
+        ...(await strayBlobs(stores, test.registry)),
+      ];
+    },
+  };
+}
+
+/** Lives a story once for each seed; how often it went well. The first failure is thrown, with its seed. */
+export async function eachSeed(seeds: number, story: Story, options: WorldOptions = {}): Promise<number> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const chance = createChance(seed * 7919);
+    const world = await openWorld(seed, (among) => chance.integer(among), options);
+    try {
+      await story(world);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    } finally {
+      await world.test.close();
+    }
+  }
+  return seeds;
+}
+
+/** Lives a story in every order of storage calls there is, at most `limit`; how many there were. */
+export async function everyOrder(story: Story, limit = 20_000, options: WorldOptions = {}): Promise<number> {
+  return await exhaust(async (choose) => {
+    const taken: number[] = [];
+    const noting: Choose = (among) => {
+      const choice = choose(among);
+      taken.push(choice);
+      return choice;
+    };
+    const world = await openWorld(1, noting, { grain: 'actors', ...options });
+    try {
+      await story(world);
+    } catch (error) {
+      throw new Error(`order ${taken.join('')}: ${String(error)}`, { cause: error });
+    } finally {
+      await world.test.close();
+    }
+  }, limit);
+}
