@@ -101,6 +101,14 @@ export function imageManifest(
   };
 }
 
+/** An index over manifests. */
+export function indexManifest(
+  manifests: readonly object[],
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  return { schemaVersion: 2, mediaType: INDEX_TYPE, manifests, ...more };
+}
+
 /** Pushes an image of one layer: its texts make it differ from others. Returns manifest, config and layer. */
 export async function pushImage(
   app: TestApp,
