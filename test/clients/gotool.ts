@@ -41,7 +41,7 @@ export async function installGoTool(tool: GoTool, bin: string): Promise<boolean>
     await runCommand('go', ['mod', 'init', 'tools'], options);
     await fetchModule(tool, options);
     const built = join(directory, 'built');
-    const how = ['-trimpath', '-ldflags', '-s -w', '-tags', (tool.tags ?? []).join(',')];
+    const how = ['-ldflags', '-s -w', '-tags', (tool.tags ?? []).join(',')];
     const path = tool.folder === '' ? tool.module : `${tool.module}/${tool.folder}`;
     await runCommand('go', ['build', ...how, '-o', built, path], options);
     // Renamed into place when whole, so that an interrupted build leaves no half of a program.

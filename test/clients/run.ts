@@ -39,6 +39,7 @@ const HELP = `Drives real clients against a registry and prints a table of what 
   --registry HOST:PORT  test this registry; else ours is started, once in each mode
   --mode NAME           start ours in this mode only: ${MODES.map((mode) => mode.name).join(', ')}
   --only A,B            these clients only: ${CLIENTS.map((client) => client.name).join(', ')}
+  --tools DIR           where programs built from Go modules lie (.cache/bin)
   --out FILE            where the table goes (.cache/clients.md)
   --keep                keep the scratch directory
 `;
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     registry: { type: 'string' },
     mode: { type: 'string' },
     only: { type: 'string' },
+    tools: { type: 'string', default: join(repository, '.cache', 'bin') },
     out: { type: 'string', default: join(repository, '.cache', 'clients.md') },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -71,8 +73,7 @@ async function main(): Promise<number> {
   // Lower case throughout: podman derives the name of an image from the path of its layout.
   const directory = join(tmpdir(), `clients-${randomBytes(4).toString('hex')}`);
   await mkdir(directory, { mode: 0o700 });
-  const tools = join(repository, '.cache', 'bin');
-  const common = { directory, tools, keep: values.keep, signal: stop.signal, say };
+  const common = { directory, tools: resolve(values.tools), keep: values.keep, signal: stop.signal, say };
   const rows: Row[] = [];
   try {
     if (values.registry !== undefined) {
