@@ -3,6 +3,7 @@ import { type RegistryName, type Repository, isRegistryName, parseRepositoryName
 import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
+import { isManagementPath, runManagement } from './management.ts';
 import { registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
 
 /** Seconds that a client should wait after a 503: longer than the adapters' own retries. */
@@ -60,6 +61,7 @@ async function route(app: App, request: RegistryRequest, id: string): Promise<Re
     userAgent: (request.headers.get('user-agent') ?? '').slice(0, 500),
     actor,
   });
+  if (isManagementPath(path)) return await runManagement(app, arrival, path, cause);
   const exact = registryRoutes.find((row) => row.path === path);
   if (exact) {
     const [permission, run] = methodOf(exact.methods, request.method);
