@@ -1,6 +1,6 @@
 import { type Cause, type RegistryEvent, outboxWrite } from '../events/event.ts';
 import type { Repository } from '../model/names.ts';
-import { eventKey, repositoryPartition } from '../model/record.ts';
+import { type EventRow, type Key, eventKey, repositoryPartition } from '../model/record.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Context } from '../store/context.ts';
 import { Conflict, Unavailable, type Write } from '../store/records.ts';
@@ -12,7 +12,7 @@ const PAUSE_LIMIT_MS = 400;
 /** What a change writes, and how it is told. */
 export interface Plan {
   readonly event: RegistryEvent;
-  readonly writes: readonly Write[];
+  readonly writes: (stamp: Stamp) => readonly Write[];
 }
 
 /**
@@ -24,16 +24,18 @@ export async function commitChange(
   ctx: Context,
   repository: Repository,
   cause: Cause,
-  plan: (stamp: Stamp, again: boolean) => Promise<Plan>,
+  plan: (again: boolean) => Promise<Plan>,
 ): Promise<void> {
-  const stamp = ctx.stamp();
   const id = Buffer.from(ctx.random(9)).toString('base64url');
-  const key = eventKey(repository, stamp, id);
+  let tried: Key<EventRow> | undefined;
   await contend(ctx, async (again) => {
-    if (again && (await ctx.records.get(key, []))) return;
-    const { event, writes } = await plan(stamp, again);
+    if (tried && (await ctx.records.get(tried, []))) return;
+    const { event, writes } = await plan(again);
+    // Drawn only now, so that it is later than the changes that the plan was made from: replicas order by it.
+    const stamp = ctx.stamp();
+    tried = eventKey(repository, stamp, id);
     const outbox = outboxWrite(repository, stamp, id, event, cause);
-    await ctx.records.batch('repos', repositoryPartition(repository), [...writes, outbox]);
+    await ctx.records.batch('repos', repositoryPartition(repository), [...writes(stamp), outbox]);
   });
 }
 

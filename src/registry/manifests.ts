@@ -61,7 +61,7 @@ export async function statManifest(
 
 /**
  * Deletes a manifest and its tags, all at once; beyond 32 tags those first, the manifest last, so that an
- * interrupted call can be repeated. Throws MANIFEST_UNKNOWN. Two reads at once and one write per 32 tags.
+ * interrupted call can be repeated. Throws MANIFEST_UNKNOWN. Two reads and one write per 32 tags.
  */
 export async function deleteManifest(
   ctx: Context,
@@ -82,25 +82,24 @@ async function deleteStep(ctx: Context, repository: Repository, digest: Digest, 
   let tags: Tag[] = [];
   let finished = false;
   await commitChange(ctx, repository, cause, async () => {
-    const [manifest, page] = await Promise.all([
-      ctx.records.get(manifestKey(repository, digest), ['subject', 'mediaType', 'size']),
-      ctx.records.range<TagOfRow>({
-        table: 'repos',
-        partition: repositoryPartition(repository),
-        from: prefix,
-        before: `${prefix}~`,
-        limit: TAGS_PER_BATCH,
-        select: [],
-      }),
-    ]);
+    // In this order: a tag added after the manifest was read has changed its row, and one added before is listed.
+    const manifest = await ctx.records.get(manifestKey(repository, digest), ['subject', 'mediaType', 'size']);
     if (!manifest) throw unknownManifest(repository, { kind: 'digest', digest });
+    const page = await ctx.records.range<TagOfRow>({
+      table: 'repos',
+      partition: repositoryPartition(repository),
+      from: prefix,
+      before: `${prefix}~`,
+      limit: TAGS_PER_BATCH,
+      select: [],
+    });
     finished = !page.more;
     tags = page.rows.map(({ row }) => parseTag(row.slice(prefix.length)));
     const untag = page.rows.flatMap((found) => removeTag(repository, digest, found));
     const { mediaType, size } = manifest.value;
     return {
       event: { action: finished ? 'delete' : 'untag', digest, tags, mediaType, size },
-      writes: [...untag, ...(finished ? removeManifest(repository, digest, manifest) : [])],
+      writes: () => [...untag, ...(finished ? removeManifest(repository, digest, manifest) : [])],
     };
   });
   return { finished, tags };
@@ -116,7 +115,7 @@ function removeTag(repository: Repository, digest: Digest, found: Found<TagOfRow
   ];
 }
 
-/** Each new tag rewrites the manifest's row, so matching its version proves that no tag was added meanwhile. */
+/** Each new tag rewrites the manifest's row, so matching its version proves that no tag was added since it was read. */
 function removeManifest(repository: Repository, digest: Digest, manifest: Found<ManifestRow>): Write[] {
   const { subject } = manifest.value;
   return [

@@ -65,13 +65,13 @@ export async function putManifest(
   const known = knownBytes(first.manifest);
   const bytes = known ?? (await storeBytes(ctx, repository, manifest));
   try {
-    await commitChange(ctx, repository, cause, async (stamp, again) => {
+    await commitChange(ctx, repository, cause, async (again) => {
       const current = again ? await readCurrent(ctx, repository, manifest.digest, tags, true) : first;
-      if (!current.repository) await listInCatalog(ctx, repository, stamp);
+      if (!current.repository) await listInCatalog(ctx, repository);
       const { digest, mediaType } = manifest;
       return {
         event: { action: 'push', digest, tags, mediaType, size: manifest.bytes.length },
-        writes: planPush(ctx, repository, manifest, bytes, current, stamp),
+        writes: (stamp) => planPush(ctx, repository, manifest, bytes, current, stamp),
       };
     });
   } catch (error) {
@@ -125,9 +125,10 @@ async function dropBytes(
  * Before the repository exists, so that no repository is ever unlisted; a crash in between leaves a name without
  * content, which the next push fills.
  */
-async function listInCatalog(ctx: Context, repository: Repository, stamp: Stamp): Promise<void> {
+async function listInCatalog(ctx: Context, repository: Repository): Promise<void> {
   const key = catalogKey(repository);
-  await ctx.records.batch(key.table, key.partition, [put(key, { name: repository.name, stamp }, always)]);
+  const row = { name: repository.name, stamp: ctx.stamp() };
+  await ctx.records.batch(key.table, key.partition, [put(key, row, always)]);
 }
 
 function planPush(

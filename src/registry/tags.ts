@@ -45,7 +45,7 @@ export async function deleteTag(ctx: Context, repository: Repository, tag: Tag, 
     const { digest, mediaType, size } = found.value;
     return {
       event: { action: 'untag', digest, tags: [tag], mediaType, size },
-      writes: [
+      writes: () => [
         remove(tagKey(repository, tag), ifMatch(found.etag)),
         remove(tagOfKey(repository, parseDigest(digest), tag), ifPresent),
         ...fallbackRemoval(repository, tag),

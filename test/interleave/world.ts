@@ -15,13 +15,13 @@ export interface World {
   /** Storage itself, with nothing before it. */
   readonly stores: Stores;
   /** Runs clients side by side, in an order that the seed or the search decides. */
-  race(...clients: (() => Promise<Answer>)[]): Promise<Answer[]>;
+  readonly race: (...clients: (() => Promise<Answer>)[]) => Promise<Answer[]>;
   /** What does not hold now. */
-  breaches(): Promise<string[]>;
+  readonly breaches: () => Promise<string[]>;
   /** Whether the repository serves exactly these bytes under this digest. */
-  serves(repository: string, digest: string, bytes: Uint8Array): Promise<boolean>;
+  readonly serves: (repository: string, digest: string, bytes: Uint8Array) => Promise<boolean>;
   /** What does not hold a day later, when abandoned uploads have been swept: bytes that nothing names included. */
-  swept(): Promise<string[]>;
+  readonly swept: () => Promise<string[]>;
 }
 
 export interface WorldOptions extends TestAppOptions {
