@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import { type App, type Stores, createApp } from '../../src/app/compose.ts';
+import { type App, type Parts, type Stores, createApp } from '../../src/app/compose.ts';
 import type { Config } from '../../src/app/config.ts';
 import { respond } from '../../src/app/http.ts';
 import { type Authorize, authorizeAll } from '../../src/auth/authorize.ts';
@@ -25,6 +25,8 @@ export interface TestAppOptions {
   readonly config?: Partial<Config>;
   /** Who may do what; everybody everything unless told. */
   readonly authorize?: Authorize;
+  /** Requires sign-in, as in production, with these keys and this directory. */
+  readonly signIn?: Parts;
   /** The registry's name; a fresh one unless told. */
   readonly registry?: RegistryName;
   /** Largest staged piece, in bytes; small ones make many blocks of few bytes. */
@@ -84,8 +86,9 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     pause: () => Promise.resolve(),
     log: (level, message, fields = {}) => void logs.push({ level, message, fields }),
   };
-  const created = createApp(configOf(options, registry), stores, context);
-  const app = { ...created, authorize: options.authorize ?? authorizeAll };
+  const created = createApp(configOf(options, registry), stores, context, options.signIn);
+  const authorize = options.authorize ?? (options.signIn ? created.authorize : authorizeAll);
+  const app = { ...created, authorize };
   return {
     app,
     stores,
@@ -99,8 +102,10 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   };
 }
 
-function configOf({ settings, config }: TestAppOptions, registry: RegistryName): Config {
+function configOf({ settings, config, signIn }: TestAppOptions, registry: RegistryName): Config {
   return {
+    // Never read: the keys come with `signIn`.
+    ...(signIn && { auth: { keys: { kind: 'file', file: '' } } }),
     registries: [registry],
     storage: { kind: 'disk' },
     logRequests: false,
