@@ -6,6 +6,7 @@ export const PAGE_LIMIT = 1000;
 /** What a listing asks for: at most `n` entries after `last`. */
 export interface PageRequest {
   readonly n: number;
+  /** Printable ASCII, at most 301 characters; an entry or a place between entries. */
   readonly last: string;
 }
 
@@ -14,7 +15,20 @@ export function parsePage(query: URLSearchParams, usual: number): PageRequest {
   const n = query.get('n');
   if (n !== null && !/^\d{1,9}$/.test(n))
     throw new Problem('PAGINATION_NUMBER_INVALID', { n: n.slice(0, 100) });
-  return { n: n === null ? usual : Math.min(Number(n), PAGE_LIMIT), last: query.get('last') ?? '' };
+  return { n: n === null ? usual : Math.min(Number(n), PAGE_LIMIT), last: placeOf(query.get('last') ?? '') };
+}
+
+/** Longer than any entry of any list. */
+const PLACE_LENGTH = 300;
+
+/**
+ * The same place among entries, which are all printable ASCII below `~`, in characters that every storage can compare:
+ * cut before a control character, and put behind everything of its prefix where a letter follows that none can have.
+ */
+function placeOf(last: string): string {
+  const [printable = ''] = /^[ -~]*/.exec(last.slice(0, PLACE_LENGTH)) ?? [];
+  const next = last.charAt(printable.length);
+  return next > '~' ? `${printable}~` : printable;
 }
 
 /**

@@ -101,7 +101,12 @@ export const INLINE_LIMIT = 60 * 1024;
 
 /** `-`→`,` `.`→`-` `/`→`.`: a bijection that keeps byte order and avoids what table keys forbid. */
 export function encodeName(name: RepositoryName): string {
-  return name.replace(/[-./]/g, (c) => (c === '-' ? ',' : c === '.' ? '-' : '.'));
+  return encodeText(name);
+}
+
+/** The same for any part of a name. */
+export function encodeText(text: string): string {
+  return text.replace(/[-./]/g, (c) => (c === '-' ? ',' : c === '.' ? '-' : '.'));
 }
 
 export function contentKey(registry: RegistryName, digest: Digest): Key<ContentRow> {

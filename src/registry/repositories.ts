@@ -1,6 +1,6 @@
 import type { RegistryName, RepositoryName } from '../model/names.ts';
 import { isRepositoryName } from '../model/names.ts';
-import { type CatalogRow, catalogPartition, encodeName } from '../model/record.ts';
+import { type CatalogRow, catalogPartition, encodeText } from '../model/record.ts';
 import type { Context } from '../store/context.ts';
 
 /** The next `limit` repository names after `last`, in byte order. One call per 1,000 names. */
@@ -14,7 +14,7 @@ export async function listRepositories(
   const page = await ctx.records.range<CatalogRow>({
     table: 'repos',
     partition: catalogPartition(registry),
-    from: isRepositoryName(last) ? `${encodeName(last)}!` : encodePosition(last),
+    from: keyAfter(last),
     before: '~',
     limit,
     select: ['name'],
@@ -22,8 +22,10 @@ export async function listRepositories(
   return { names: page.rows.map(({ value }) => value.name).filter(isRepositoryName), more: page.more };
 }
 
-/** A position that is no name, cut to the longest prefix that keys can hold; names after it still come after. */
-function encodePosition(last: string): string {
-  const prefix = /^[a-z0-9_./-]{0,255}/.exec(last)?.[0] ?? '';
-  return prefix.replace(/[-./]/g, (c) => (c === '-' ? ',' : c === '.' ? '-' : '.'));
+/** The first key that may follow `last`, a name or any printable ASCII: names sort by byte, and so do their keys. */
+function keyAfter(last: string): string {
+  const [known = ''] = /^[a-z0-9_./-]*/.exec(last) ?? [];
+  const next = last.charAt(known.length);
+  // `!` comes before, and `-` is the first of, all that names are made of.
+  return encodeText(known) + (next < '-' ? '!' : next);
 }
