@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Authorize, authorizeAll, createAuthorize } from '../auth/authorize.ts';
-import type { Entra } from '../auth/entra.ts';
+import { type Entra, openEntra } from '../auth/entra.ts';
 import { openTokens } from '../auth/jwt.ts';
 import { openKeyRing } from '../auth/keys.ts';
 import type { KeyStore } from '../store/keys.ts';
@@ -13,7 +13,7 @@ import type { Blobs } from '../store/blobs.ts';
 import type { Context, Log } from '../store/context.ts';
 import type { Records } from '../store/records.ts';
 import type { Work } from '../store/work.ts';
-import { type Config, type Environment, type StorageConfig, readConfig } from './config.ts';
+import { type AuthConfig, type Config, type Environment, type StorageConfig, readConfig } from './config.ts';
 
 /** The running registry: what hosts hand their requests and jobs to. */
 export interface App {
@@ -67,21 +67,20 @@ export function createApp(
     registryCache: new Map(),
     ...replaced,
   };
-  const auth =
-    config.auth && openAuth(context, config, parts.keys ?? openKeyStore(config.auth.keys), parts.entra);
+  const auth = config.auth && openAuth(context, config.auth, config.publicUrl, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
   return { config, context, auth, authorize, close: () => stores.close() };
 }
 
-function openAuth(ctx: Context, config: Config, keys: KeyStore, entra: Entra | undefined): Auth {
-  const ring = openKeyRing(ctx, keys);
+function openAuth(ctx: Context, config: AuthConfig, publicUrl: string | undefined, parts: Parts): Auth {
+  const ring = openKeyRing(ctx, parts.keys ?? openKeyStore(config.keys));
   return {
     ctx,
     ring,
     tokens: openTokens(ctx, ring),
-    entra,
+    entra: parts.entra ?? (config.entra && openEntra(ctx, config.entra)),
     throttle: openThrottle(ctx),
-    publicUrl: config.publicUrl,
+    publicUrl,
   };
 }
 

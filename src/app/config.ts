@@ -1,4 +1,5 @@
 import type { AzureOptions } from '../azure/account.ts';
+import { ENTRA_AUDIENCES, ENTRA_AUTHORITY, ENTRA_ISSUER, type EntraOptions } from '../auth/entra.ts';
 import { type RegistryName, parseRegistryName } from '../model/names.ts';
 import type { Settings } from '../store/context.ts';
 
@@ -18,6 +19,8 @@ export type KeyConfig =
 
 export interface AuthConfig {
   readonly keys: KeyConfig;
+  /** Undefined: no directory, so nobody signs in by its tokens. */
+  readonly entra?: EntraOptions;
 }
 
 export interface Config {
@@ -73,10 +76,33 @@ function readAuth(env: Environment): AuthConfig | undefined {
   }
   if (!local && !env['PUBLIC_URL'])
     throw new Error('PUBLIC_URL: needed, since tokens and challenges name it');
+  const entra = readEntra(env);
+  return { keys: readKeys(env), ...(entra && { entra }) };
+}
+
+function readKeys(env: Environment): KeyConfig {
   const file = env['KEY_FILE'];
-  if (file) return { keys: { kind: 'file', file } };
+  if (file) return { kind: 'file', file };
   const clientId = env['DATA__clientId'];
-  return { keys: { kind: 'vault', uri: url(env, 'KEY_VAULT_URI'), ...(clientId && { clientId }) } };
+  return { kind: 'vault', uri: url(env, 'KEY_VAULT_URI'), ...(clientId && { clientId }) };
+}
+
+/** A directory is trusted only when its tenants are named. */
+function readEntra(env: Environment): EntraOptions | undefined {
+  const tenants = list(env, 'ENTRA_TENANTS');
+  if (tenants.length === 0) return undefined;
+  if (!tenants.every((tenant) => /^[0-9A-Za-z._-]{1,100}$/.test(tenant)))
+    throw new Error('ENTRA_TENANTS: ids of tenants are wanted, parted by commas');
+  const authority = env['ENTRA_AUTHORITY'] ? secureUrl(env, 'ENTRA_AUTHORITY') : ENTRA_AUTHORITY;
+  const audiences = list(env, 'ENTRA_AUDIENCES');
+  const issuers = list(env, 'ENTRA_ISSUERS');
+  const known = authority === ENTRA_AUTHORITY ? [ENTRA_ISSUER] : [];
+  return {
+    authority,
+    tenants,
+    audiences: audiences.length > 0 ? audiences : ENTRA_AUDIENCES,
+    issuers: issuers.length > 0 ? issuers : known,
+  };
 }
 
 function readStorage(env: Environment): StorageConfig {
@@ -171,6 +197,24 @@ function integer(env: Environment, name: string, usual: number, least: number, m
   if (!(value >= least && value <= most))
     throw new Error(`${name}: a whole number from ${least} to ${most} is wanted`);
   return value;
+}
+
+/** The entries of a list parted by commas. */
+function list(env: Environment, name: string): string[] {
+  return (env[name] ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+/** Who could change what lies there could sign in as anybody, so only this machine may be spoken to in the clear. */
+function secureUrl(env: Environment, name: string): string {
+  const text = url(env, name);
+  const { protocol, hostname } = new URL(text);
+  if (protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname))
+    throw new Error(`${name}: https is wanted`);
+  // A URL writes braces as codes.
+  return text.replaceAll('%7Btenant%7D', '{tenant}');
 }
 
 function url(env: Environment, name: string): string {
