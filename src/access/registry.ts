@@ -42,6 +42,12 @@ export async function registryExists(ctx: Context, registry: RegistryName): Prom
   return (await getResource<RegistryDocument>(ctx, registry, 'registry', NAME)) !== undefined;
 }
 
+/** The settings as they are now, written down when nobody has yet, so that the registry's date of creation stays. */
+export async function keepRegistry(ctx: Context, registry: RegistryName): Promise<RegistryDocument> {
+  const found = await getResource<RegistryDocument>(ctx, registry, 'registry', NAME);
+  return found?.document ?? (await updateRegistry(ctx, registry, (document) => document));
+}
+
 /** Settings at most SETTINGS_LIFE_MS old. No call while they are; else one, shared by all who wait. */
 export async function currentRegistry(ctx: Context, registry: RegistryName): Promise<RegistryDocument> {
   const now = ctx.now();

@@ -126,12 +126,15 @@ export function listAssignments(
   return listResources<RoleAssignmentDocument>(ctx, registry, 'roleAssignment', prefix);
 }
 
-/** Gives a principal a role. Throws REQUEST_INVALID for an unknown role or a pattern that is none. */
+/**
+ * Gives a principal a role, or changes where it holds; the principal's access tokens are then refused at once. Throws
+ * REQUEST_INVALID for an unknown role or a pattern that is none.
+ */
 export async function putAssignment(
   ctx: Context,
   registry: RegistryName,
   id: string,
-  fields: { readonly principalId: string; readonly role: string; readonly patterns: readonly string[] },
+  fields: Omit<RoleAssignmentDocument, 'id' | 'created'>,
 ): Promise<RoleAssignmentDocument> {
   const known = roleName(fields.role);
   if (known === undefined) throw new Problem('REQUEST_INVALID', 'unknown role');
@@ -140,14 +143,19 @@ export async function putAssignment(
   }
   if (!fields.patterns.every(isPattern))
     throw new Problem('REQUEST_INVALID', 'a repository pattern is not valid');
-  const { principalId, patterns } = fields;
-  return await changeResource<RoleAssignmentDocument, RoleAssignmentDocument>(
+  let existed = false;
+  const assignment = await changeResource<RoleAssignmentDocument, RoleAssignmentDocument>(
     ctx,
     registry,
     'roleAssignment',
-    `${principalId}!${id}`,
-    (current) => ({ id, principalId, role: known, patterns, created: current?.created ?? ctx.now() }),
+    `${fields.principalId}!${id}`,
+    (current) => {
+      existed = current !== undefined;
+      return { ...fields, id, role: known, created: current?.created ?? ctx.now() };
+    },
   );
+  if (existed) await revokePrincipal(ctx, registry, fields.principalId);
+  return assignment;
 }
 
 /** Takes a role back; the principal's access tokens are refused at once. False when there was none. */
@@ -162,9 +170,13 @@ export async function deleteAssignment(ctx: Context, registry: RegistryName, id:
     name,
     () => undefined,
   );
-  const subject = entraSubject(found.principalId);
-  await updateRegistry(ctx, registry, (document) => withRevocation(document, subject, ctx.now()));
+  await revokePrincipal(ctx, registry, found.principalId);
   return true;
+}
+
+async function revokePrincipal(ctx: Context, registry: RegistryName, principalId: string): Promise<void> {
+  const subject = entraSubject(principalId);
+  await updateRegistry(ctx, registry, (document) => withRevocation(document, subject, ctx.now()));
 }
 
 /** How access tokens of an Entra principal name it. */

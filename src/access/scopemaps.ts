@@ -1,9 +1,11 @@
-import type { ScopeMapDocument } from '../model/access.ts';
+import type { ScopeMapDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { type Action, type Grant, type Grants, isPattern } from './permission.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
+import { updateRegistry, withRevocation } from './registry.ts';
 import { changeResource, getResource, listResources } from './resources.ts';
+import { listTokens, tokenSubject } from './tokens.ts';
 
 /** Scope-map action → token action (ACR wire section 3.4); the older spellings of `az` too. */
 const ACTION_OF: ReadonlyMap<string, Action> = new Map([
@@ -63,7 +65,10 @@ export async function listScopeMaps(
   return [...systemScopeMaps, ...(await listResources<ScopeMapDocument>(ctx, registry, 'scopeMap'))];
 }
 
-/** Creates or replaces a scope map; its change acts at the next sign-in of its tokens. Throws REQUEST_INVALID. */
+/**
+ * Creates or changes a scope map. When it takes an action away, access tokens that carry it are refused at once; what
+ * it gives acts at the next sign-in. Throws REQUEST_INVALID, and NOT_FOUND for one that must exist and does not.
+ */
 export async function putScopeMap(
   ctx: Context,
   registry: RegistryName,
@@ -71,7 +76,12 @@ export async function putScopeMap(
   {
     description,
     actions,
-  }: { readonly description?: string | undefined; readonly actions?: readonly string[] | undefined },
+    mustExist = false,
+  }: {
+    readonly description?: string | undefined;
+    readonly actions?: readonly string[] | undefined;
+    readonly mustExist?: boolean;
+  },
 ): Promise<ScopeMapDocument> {
   if (isSystemScopeMap(name)) throw new Problem('REQUEST_INVALID', 'system scope maps cannot be changed');
   if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
@@ -79,17 +89,54 @@ export async function putScopeMap(
   if ((description ?? '').length > DESCRIPTION_LIMIT)
     throw new Problem('REQUEST_INVALID', 'the description is too long');
   checkActions(actions ?? []);
-  return await changeResource<ScopeMapDocument, ScopeMapDocument>(
+  let narrowed = false;
+  const map = await changeResource<ScopeMapDocument, ScopeMapDocument>(
     ctx,
     registry,
     'scopeMap',
     name,
-    (current) => ({
-      name: current?.name ?? name,
-      created: current?.created ?? ctx.now(),
-      description: description ?? current?.description ?? '',
-      actions: actions ?? current?.actions ?? [],
-    }),
+    (current) => {
+      narrowed = current?.actions.some((action) => actions && !actions.includes(action)) ?? false;
+      if (mustExist && !current) throw new Problem('NOT_FOUND', undefined, { message: 'no such scope map' });
+      return {
+        name: current?.name ?? name,
+        created: current?.created ?? ctx.now(),
+        description: description ?? current?.description ?? '',
+        actions: actions ?? current?.actions ?? [],
+      };
+    },
+  );
+  if (narrowed) await revokeUsers(ctx, registry, name);
+  return map;
+}
+
+/** False when there was none. Throws CONFLICT while a token is bound to it, REQUEST_INVALID for a system one. */
+export async function deleteScopeMap(ctx: Context, registry: RegistryName, name: string): Promise<boolean> {
+  if (isSystemScopeMap(name)) throw new Problem('REQUEST_INVALID', 'system scope maps cannot be deleted');
+  const [user] = await listUsers(ctx, registry, name);
+  if (user) throw new Problem('CONFLICT', `the scope map is in use by the token ${user.name}`);
+  let found = false;
+  await changeResource<ScopeMapDocument, undefined>(ctx, registry, 'scopeMap', name, (current) => {
+    found ||= current !== undefined;
+    return undefined;
+  });
+  return found;
+}
+
+async function listUsers(
+  ctx: Context,
+  registry: RegistryName,
+  name: string,
+): Promise<readonly TokenDocument[]> {
+  const tokens = await listTokens(ctx, registry);
+  return tokens.filter(({ scopeMap }) => scopeMap.toLowerCase() === name.toLowerCase());
+}
+
+async function revokeUsers(ctx: Context, registry: RegistryName, name: string): Promise<void> {
+  const users = await listUsers(ctx, registry, name);
+  if (users.length === 0) return;
+  await updateRegistry(ctx, registry, (document) =>
+    users.reduce((changed, token) => withRevocation(changed, tokenSubject(token.name), ctx.now()), document),
   );
 }
 

@@ -26,12 +26,21 @@ export function listTokens(ctx: Context, registry: RegistryName): Promise<readon
   return listResources<TokenDocument>(ctx, registry, 'token');
 }
 
-/** Creates or changes a token. Disabling it, or binding it to another scope map, refuses its access tokens at once. */
+/**
+ * Creates or changes a token; `kept` names the passwords that stay. Disabling it, binding it to another scope map or
+ * taking a password away refuses its access tokens at once. Throws REQUEST_INVALID, and NOT_FOUND for one that must
+ * exist and does not.
+ */
 export async function putToken(
   ctx: Context,
   registry: RegistryName,
   name: string,
-  fields: { readonly scopeMap?: string | undefined; readonly enabled?: boolean | undefined },
+  fields: {
+    readonly scopeMap?: string | undefined;
+    readonly enabled?: boolean | undefined;
+    readonly kept?: readonly string[] | undefined;
+    readonly mustExist?: boolean;
+  },
 ): Promise<TokenDocument> {
   if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
     throw new Problem('REQUEST_INVALID', 'a token has 5-50 letters, digits or dashes');
@@ -42,14 +51,19 @@ export async function putToken(
     'token',
     name,
     (current) => {
+      if (fields.mustExist && !current)
+        throw new Problem('NOT_FOUND', undefined, { message: 'no such token' });
+      const all = current?.passwords ?? [];
+      const passwords = all.filter((password) => fields.kept?.includes(password.name) ?? true);
       const scopeMap = fields.scopeMap ?? current?.scopeMap;
       if (scopeMap === undefined) throw new Problem('REQUEST_INVALID', 'a token needs a scope map');
       const enabled = fields.enabled ?? current?.enabled ?? true;
-      narrowed = current !== undefined && (!enabled || current.scopeMap !== scopeMap);
+      narrowed =
+        current !== undefined && (!enabled || current.scopeMap !== scopeMap || passwords.length < all.length);
       return {
         name: current?.name ?? name,
         created: current?.created ?? ctx.now(),
-        passwords: current?.passwords ?? [],
+        passwords,
         scopeMap,
         enabled,
       };
