@@ -80,7 +80,9 @@ export class Fields {
   choice<T extends string>(key: string, words: readonly T[]): T | undefined {
     const value = this.value(key);
     if (value === undefined) return undefined;
-    const found = words.find((word) => typeof value === 'string' && word.toLowerCase() === value.toLowerCase());
+    const found = words.find(
+      (word) => typeof value === 'string' && word.toLowerCase() === value.toLowerCase(),
+    );
     if (found === undefined) throw this.#wrong(key, words.join(' or '));
     return found;
   }

@@ -15,7 +15,7 @@ import {
   registryId,
 } from './arm.ts';
 import { readBody } from './body.ts';
-import { fixedProperties, readChange, withConsequences } from './settings.ts';
+import { POLICIES, fixedProperties, readChange, withConsequences } from './settings.ts';
 
 const MADE_BY_DEPLOYMENT =
   "Registries are made and removed by deployment, not by this API: change the setting 'REGISTRIES' of the app.";
@@ -61,7 +61,7 @@ async function change(ctx: Context, call: RegistryArmCall, kind: 'update' | 'rep
 /** The registry as ARM shows it (ACR wire section 6.4). */
 function resource(ctx: Context, call: RegistryArmCall, document: RegistryDocument): unknown {
   const created = armTime(document.created);
-  const { policies, ...others } = fixedProperties();
+  const { retentionPolicy, softDeletePolicy } = POLICIES;
   return {
     id: call.id,
     name: call.registry,
@@ -83,24 +83,19 @@ function resource(ctx: Context, call: RegistryArmCall, document: RegistryDocumen
         ipRules: document.networkRules.rules.map(({ value }) => ({ action: 'Allow', value })),
       },
       networkRuleBypassOptions: document.networkBypass ?? 'AzureServices',
-      roleAssignmentMode: document.repositoryRoles ? 'AbacRepositoryPermissions' : 'LegacyRegistryPermissions',
+      roleAssignmentMode: document.repositoryRoles
+        ? 'AbacRepositoryPermissions'
+        : 'LegacyRegistryPermissions',
       dataEndpointHostNames: [],
       privateEndpointConnections: [],
-      policies: dated(policies, created),
-      ...others,
+      ...fixedProperties(),
+      policies: {
+        ...POLICIES,
+        retentionPolicy: { ...retentionPolicy, lastUpdatedTime: created },
+        softDeletePolicy: { ...softDeletePolicy, lastUpdatedTime: created },
+      },
     },
   };
-}
-
-/** Policies with a number of days tell when they were changed last. */
-function dated(policies: unknown, lastUpdatedTime: string): unknown {
-  if (typeof policies !== 'object' || policies === null) return policies;
-  return Object.fromEntries(
-    Object.entries(policies).map(([name, policy]: [string, unknown]) => {
-      const dates = /^(?:retention|softDelete)Policy$/.test(name) ? { lastUpdatedTime } : {};
-      return [name, typeof policy === 'object' ? { ...policy, ...dates } : policy];
-    }),
-  );
 }
 
 /** Where several registries share a domain, each has a host name of its own. */

@@ -7,7 +7,9 @@ import type { Context } from '../store/context.ts';
 import { ArmProblem, type RegistryArmCall, list } from './arm.ts';
 
 /** What each tier allows (ACR wire section 7). */
-const QUOTAS: Readonly<Record<RegistryDocument['sku'], { readonly webhooks: number; readonly identities: number }>> = {
+const QUOTAS: Readonly<
+  Record<RegistryDocument['sku'], { readonly webhooks: number; readonly identities: number }>
+> = {
   Basic: { webhooks: 2, identities: 100 },
   Standard: { webhooks: 10, identities: 500 },
   Premium: { webhooks: 500, identities: 50_000 },
