@@ -1,4 +1,4 @@
-import { SignJWT, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { SignJWT, compactVerify, decodeProtectedHeader, errors, jwtVerify } from 'jose';
 import { ACCESS_TOKEN_SECONDS } from '../access/registry.ts';
 import type { RegistryName } from '../model/names.ts';
 import type { Access } from '../access/permission.ts';
@@ -47,6 +47,8 @@ export interface Tokens {
   /** Undefined for whatever is not a living access token of this registry, from us, for this host. No storage call. */
   verifyAccess(token: string, audience: string, registry: RegistryName): Promise<AccessClaims | undefined>;
   verifyRefresh(token: string, audience: string, registry: RegistryName): Promise<RefreshClaims | undefined>;
+  /** Whether we signed it, however long ago and for whatever: then nobody guessed it. */
+  isOurs(token: string): Promise<boolean>;
 }
 
 interface Verified {
@@ -117,6 +119,15 @@ export function openTokens(ctx: Pick<Context, 'now' | 'random'>, ring: KeyRing):
       const found = await verify(token, audience, registry);
       return found?.claims.kind === 'refresh_token' ? found.claims : undefined;
     },
+    async isOurs(token) {
+      if (token.length > TOKEN_LIMIT) return false;
+      return (
+        (await unlessInvalid(async () => {
+          const key = await keyOf(ring, token);
+          return key && (await compactVerify(token, key, { algorithms: [ALGORITHM] }));
+        })) !== undefined
+      );
+    },
   };
 }
 
@@ -127,9 +138,8 @@ async function check(
   audience: string,
   registry: RegistryName,
 ): Promise<Verified | undefined> {
-  try {
-    const { kid } = decodeProtectedHeader(token);
-    const key = typeof kid === 'string' ? await ring.verifyingKey(kid) : undefined;
+  return await unlessInvalid(async () => {
+    const key = await keyOf(ring, token);
     if (!key) return undefined;
     const { payload } = await jwtVerify(token, key, {
       algorithms: [ALGORITHM],
@@ -149,6 +159,18 @@ async function check(
       expires: (exp + TOLERANCE_SECONDS) * 1000,
       claims: { subject, access: list, issued, kind },
     };
+  });
+}
+
+async function keyOf(ring: KeyRing, token: string) {
+  const { kid } = decodeProtectedHeader(token);
+  return typeof kid === 'string' ? await ring.verifyingKey(kid) : undefined;
+}
+
+/** Undefined where the token is to blame; what else goes wrong is thrown. */
+async function unlessInvalid<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await read();
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof TypeError || error instanceof SyntaxError)
       return undefined;

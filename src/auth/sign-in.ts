@@ -3,7 +3,7 @@ import { currentRegistry } from '../access/registry.ts';
 import { entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
 import { getScopeMap, grantsOf } from '../access/scopemaps.ts';
 import { getToken, matchPassword, tokenSubject } from '../access/tokens.ts';
-import type { RegistryDocument } from '../model/access.ts';
+import type { RegistryDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { type Grants, NO_GRANTS, isAction } from '../access/permission.ts';
 import type { Context } from '../store/context.ts';
@@ -31,6 +31,20 @@ export const ANONYMOUS: Subject = { id: 'anonymous', name: 'anonymous' };
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TOKEN_NAME = /^[A-Za-z0-9-]{5,50}$/;
 
+/** Stands for tokens that do not exist: of the same shape, and no password can be its own. */
+const NOBODY: TokenDocument = {
+  name: '',
+  scopeMap: '',
+  enabled: false,
+  created: 0,
+  passwords: (['password1', 'password2'] as const).map((name) => ({
+    name,
+    hash: '0'.repeat(64),
+    salt: '0'.repeat(32),
+    created: 0,
+  })),
+};
+
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -48,22 +62,34 @@ export async function signIn(
   { username, password }: Credentials,
 ): Promise<Subject | undefined> {
   const identity = username.toLowerCase();
-  await auth.throttle.admit(identity, address);
-  const subject = await match(auth, registry, audience, { username: identity, password });
-  if (subject) auth.throttle.succeeded(identity, address);
-  else auth.throttle.failed(identity, address);
-  return subject;
+  if (identity === REFRESH_USER) return await refreshSubject(auth, registry, audience, address, password);
+  return await auth.throttle.attempt(`${registry}/${identity}`, address, () =>
+    match(auth, registry, { username: identity, password }),
+  );
+}
+
+/**
+ * Everybody's refresh tokens have one user name, so a good one is never held up by what others fail with, and one of
+ * ours that is merely too old is no guess.
+ */
+async function refreshSubject(
+  { tokens, throttle }: Auth,
+  registry: RegistryName,
+  audience: string,
+  address: string,
+  token: string,
+): Promise<Subject | undefined> {
+  const claims = await tokens.verifyRefresh(token, audience, registry);
+  if (claims || (await tokens.isOurs(token))) return claims?.subject;
+  return await throttle.attempt(`${registry}/${REFRESH_USER}`, address, () => Promise.resolve(undefined));
 }
 
 async function match(
   auth: Auth,
   registry: RegistryName,
-  audience: string,
   { username, password }: Credentials,
 ): Promise<Subject | undefined> {
   const { ctx } = auth;
-  if (username === REFRESH_USER)
-    return (await auth.tokens.verifyRefresh(password, audience, registry))?.subject;
   if (username === registry) {
     const document = await currentRegistry(ctx, registry);
     return matchAdmin(ctx, registry, document, password) ? { id: ADMIN_SUBJECT, name: registry } : undefined;
@@ -74,7 +100,8 @@ async function match(
   }
   if (!TOKEN_NAME.test(username)) return undefined;
   const token = await getToken(ctx, registry, username);
-  const found = token && matchPassword(token, password, ctx.now());
+  // As much work for a name that nobody has, so that time does not tell which names exist.
+  const found = matchPassword(token ?? NOBODY, password, ctx.now());
   return token && found && { id: tokenSubject(token.name), name: token.name, password: found.salt };
 }
 

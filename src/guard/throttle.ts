@@ -1,57 +1,123 @@
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
+import { networkOf } from './address.ts';
 
-/** Failures forgiven before anything slows down: people mistype. */
+/** Failures of one identity from one address forgiven before anything slows down: people mistype. */
 const FREE = 5;
-const FORGET_MS = 60_000;
-const PAUSE_LIMIT_MS = 2000;
 /** From here on the pair is refused without looking, so that guessing costs us nothing either. */
 const REFUSE = 20;
+/** Failures of any identities from one address before those who never signed in there are slowed. */
+const FREE_OF_ADDRESS = 50;
+const FORGET_MS = 60_000;
+const PAUSE_LIMIT_MS = 2000;
+/** Attempts of a pair looked at at once: guesses sent together must not all pass before the first has failed. */
+const ABREAST = 32;
+/** Attempts of a pair that fails kept waiting; more are refused. */
+const LINE = 32;
 const ENTRIES = 10_000;
 
 /**
  * Slows guessing of passwords, per identity and address together: whoever guesses at an identity slows himself, never
- * its owner elsewhere. Counts live in the instance; nothing is stored.
+ * its owner elsewhere. Where the address is unknown nobody is refused, only slowed, since the owner could be meant.
+ * Who tries many identities from one address is slowed too, and with him only those who did not sign in from there
+ * before. Counts live in the instance, and are bounded; nothing is stored.
  */
 export interface Throttle {
-  /** Waits as long as recent failures ask for. Throws TOOMANYREQUESTS. */
-  admit(identity: string, address: string): Promise<void>;
-  failed(identity: string, address: string): void;
-  succeeded(identity: string, address: string): void;
+  /**
+   * Runs `check` when the identity's turn comes, as late as its recent failures ask for. Undefined is a failure, a
+   * throw is none. Throws TOOMANYREQUESTS without running it.
+   */
+  attempt<T>(identity: string, address: string, check: () => Promise<T | undefined>): Promise<T | undefined>;
+}
+
+interface Tally {
+  failures: number;
+  last: number;
+}
+
+interface Pair extends Tally {
+  running: number;
+  readonly line: (() => void)[];
 }
 
 export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
-  const failures = new Map<string, { count: number; last: number }>();
+  const pairs = new Map<string, Pair>();
+  const addresses = new Map<string, Tally>();
+  /** Pairs that signed in once. */
+  const welcome = new Map<string, true>();
+
+  const failuresOf = (tally: Tally | undefined) =>
+    tally === undefined || ctx.now() - tally.last >= FORGET_MS ? 0 : tally.failures;
+
+  const fail = (tally: Tally) => {
+    tally.failures = failuresOf(tally) + 1;
+    tally.last = ctx.now();
+  };
+
+  const refuse = ({ last }: Tally) => {
+    const seconds = Math.max(1, Math.ceil((last + FORGET_MS - ctx.now()) / 1000));
+    return new Problem('TOOMANYREQUESTS', undefined, { headers: { 'retry-after': String(seconds) } });
+  };
+
+  const abreast = (pair: Pair) => (failuresOf(pair) > FREE ? 1 : ABREAST);
+
+  const takeTurn = async (pair: Pair, refusable: boolean) => {
+    if (pair.running < abreast(pair)) {
+      pair.running += 1;
+      return;
+    }
+    if (refusable && failuresOf(pair) > FREE && pair.line.length >= LINE) throw refuse(pair);
+    await new Promise<void>((resolve) => void pair.line.push(resolve));
+  };
+
+  const handOver = (pair: Pair) => {
+    pair.running -= 1;
+    while (pair.line.length > 0 && pair.running < abreast(pair)) {
+      pair.running += 1;
+      pair.line.shift()?.();
+    }
+  };
+
+  const slow = async (failures: number, free: number) => {
+    if (failures > free) await ctx.pause(Math.min(PAUSE_LIMIT_MS, 50 * 2 ** Math.min(failures - free, 10)));
+  };
+
   return {
-    async admit(identity, address) {
-      const key = keyOf(identity, address);
-      const entry = failures.get(key);
-      if (!entry) return;
-      const quiet = ctx.now() - entry.last;
-      if (quiet >= FORGET_MS) {
-        failures.delete(key);
-        return;
+    async attempt(identity, address, check) {
+      const network = networkOf(address);
+      const refusable = network !== '';
+      const key = JSON.stringify([identity.slice(0, 300), network]);
+      const pair = pairs.get(key) ?? { failures: 0, last: 0, running: 0, line: [] };
+      remember(pairs, key, pair);
+      await takeTurn(pair, refusable);
+      try {
+        const failures = failuresOf(pair);
+        if (refusable && failures >= REFUSE) throw refuse(pair);
+        await slow(failures, FREE);
+        if (refusable && !welcome.has(key)) await slow(failuresOf(addresses.get(network)), FREE_OF_ADDRESS);
+        const found = await check();
+        if (found !== undefined) {
+          pair.failures = 0;
+          remember(welcome, key, true);
+          return found;
+        }
+        fail(pair);
+        const around = addresses.get(network) ?? { failures: 0, last: 0 };
+        fail(around);
+        remember(addresses, network, around);
+        return undefined;
+      } finally {
+        handOver(pair);
+        if (pair.failures === 0 && pair.running === 0) pairs.delete(key);
       }
-      if (entry.count >= REFUSE) {
-        const seconds = Math.ceil((FORGET_MS - quiet) / 1000);
-        throw new Problem('TOOMANYREQUESTS', undefined, { headers: { 'retry-after': String(seconds) } });
-      }
-      if (entry.count > FREE) await ctx.pause(Math.min(PAUSE_LIMIT_MS, 50 * 2 ** (entry.count - FREE)));
-    },
-    failed(identity, address) {
-      const key = keyOf(identity, address);
-      const count = (failures.get(key)?.count ?? 0) + 1;
-      failures.delete(key);
-      failures.set(key, { count, last: ctx.now() });
-      const [oldest] = failures.size > ENTRIES ? failures.keys() : [];
-      if (oldest !== undefined) failures.delete(oldest);
-    },
-    succeeded(identity, address) {
-      failures.delete(keyOf(identity, address));
     },
   };
 }
 
-function keyOf(identity: string, address: string): string {
-  return JSON.stringify([identity.slice(0, 300), address]);
+/** Keeps an entry as the newest, and forgets the oldest beyond the bound. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.size > ENTRIES ? map.keys() : [];
+  if (oldest !== undefined) map.delete(oldest);
 }
