@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { digestOf } from '../src/model/digest.ts';
+import { openTestApp } from './support/app.ts';
+import { openAzurite } from './support/azurite.ts';
+import { begin, clientOf, document, header, publish, stream } from './support/client.ts';
+import { countCalls, intercept } from './support/intercept.ts';
+import { noise } from './support/sample.ts';
+import { NAME, descriptor, scenes } from './support/scene.ts';
+
+type Row = readonly [
+  scene: keyof typeof scenes,
+  /** Storage transactions: what is paid for. */
+  transactions: number,
+  /** Of these, how many wait for one another: what is waited for. */
+  sequence: number,
+  status: number,
+  call: string,
+];
+
+/** What each call of the distribution API costs at the ports (DESIGN section 5), and why where it differs from there. */
+const budget: readonly Row[] = [
+  ['ping', 0, 0, 200, 'GET /v2/'],
+  ['postUpload', 0, 0, 202, 'POST upload'],
+  ['getUpload', 0, 0, 204, 'GET upload'],
+  ['headTag', 1, 1, 200, 'HEAD manifest by tag'],
+  ['getTag', 1, 1, 200, 'GET manifest by tag'],
+  ['getDigest', 1, 1, 200, 'GET manifest by digest'],
+  ['getNone', 1, 1, 404, 'GET manifest that is not there'],
+  ['getLarge', 2, 2, 200, 'GET manifest of more than 60 KiB, which lies in a blob'],
+  ['headBlob', 1, 1, 200, 'HEAD blob'],
+  ['getBlob', 2, 2, 200, 'GET blob streamed through'],
+  ['patchByte', 1, 1, 202, 'PATCH of 1 byte'],
+  ['patchBlock', 1, 1, 202, 'PATCH of 8 MiB'],
+  ['patchBlocks', 3, 2, 202, 'PATCH of 17 MiB, two blocks on their way at once'],
+  ['putSmall', 2, 2, 201, 'PUT blob that fits a block'],
+  ['putEmpty', 2, 2, 201, 'PUT blob without bytes'],
+  ['putBlocks', 4, 3, 201, 'PUT blob of 9 MiB: its two blocks besides'],
+  ['putEnd', 2, 2, 201, 'PUT that ends a PATCH'],
+  ['putChain', 3, 3, 201, 'PUT that ends more pieces than Location names: it lists the blocks'],
+  ['putStreams', 3, 3, 201, 'PUT that ends two streams: the bytes are read back'],
+  [
+    'putKnown',
+    4,
+    4,
+    201,
+    'PUT blob known in another repository: read when the write for new content is refused',
+  ],
+  ['putAgain', 5, 5, 201, 'PUT blob once more after a lost answer: the taken name is looked at, too'],
+  ['postWhole', 2, 2, 201, 'POST of a whole blob'],
+  ['mount', 3, 2, 201, 'mount'],
+  ['mountNone', 2, 1, 202, 'mount of what the source has not'],
+  ['cancel', 1, 1, 204, 'cancel'],
+  ['deleteBlob', 1, 1, 202, 'DELETE blob'],
+  ['pushImage', 6, 2, 201, 'PUT manifest, tag, subject, 3 layers: 3 + 2 reads at once, 1 write'],
+  ['pushFirst', 7, 3, 201, 'the same as first of its repository: 1 write for the catalog'],
+  ['pushDigest', 3, 2, 201, 'PUT manifest by digest: its own row instead of the tag'],
+  ['pushAgain', 3, 2, 201, 'PUT manifest again under its tag'],
+  ['pushRetag', 8, 5, 201, 'PUT manifest of before under a new tag: refused as new, then read'],
+  ['pushMove', 3, 2, 201, 'PUT manifest that moves a tag'],
+  ['pushLarge', 5, 3, 201, 'PUT manifest of more than 60 KiB: 1 write for its bytes'],
+  ['deleteTag', 2, 2, 202, 'DELETE tag'],
+  ['deleteManifest', 3, 3, 202, 'DELETE manifest: the tags are read after it, so that none is missed'],
+  ['deleteMany', 6, 6, 202, 'DELETE manifest with 33 tags: 32 at a time, two or three rows each'],
+  ['tags', 1, 1, 200, 'GET tags'],
+  ['tagsNone', 2, 2, 404, 'GET tags of an unknown repository: is it there?'],
+  ['catalog', 1, 1, 200, 'GET catalog'],
+  ['referrers', 1, 1, 200, 'GET referrers'],
+];
+
+describe('storage calls stay within the budget', () => {
+  test.each(budget)('%s: %d (%d), %d: %s', async (scene, transactions, sequence, expected) => {
+    const count = countCalls();
+    const app = await openTestApp({
+      settings: { downloads: 'proxy' },
+      wrap: (stores) => intercept(stores, count),
+    });
+    const act = await scenes[scene](clientOf(app.app));
+    count.reset();
+    const { status } = await act();
+    const { calls, waves } = count;
+    expect([calls.length, waves, status]).toEqual([transactions, sequence, expected]);
+    await app.close();
+  });
+});
+
+test('each storage call is one request to Azure, in a push and a pull of an image', async () => {
+  const storage = await openAzurite();
+  const count = countCalls();
+  const app = await openTestApp({ stores: storage, wrap: (stores) => intercept(stores, count) });
+  await storage.prepare([app.registry]);
+  const send = clientOf(app.app);
+  await begin(send, NAME);
+  const before = storage.requests();
+  count.reset();
+
+  const layers = [noise(1000), noise(2000)];
+  for (const bytes of layers) expect((await stream(send, NAME, bytes)).status).toBe(201);
+  const manifest = document('image', { layers: layers.map(descriptor) });
+  expect((await publish(send, NAME, 'v1', manifest)).status).toBe(201);
+  expect((await send('HEAD', `/v2/${NAME}/manifests/v1`)).status).toBe(200);
+  expect((await send('GET', `/v2/${NAME}/manifests/${manifest.digest}`)).bytes).toEqual(manifest.bytes);
+  for (const bytes of layers) {
+    const answer = await send('GET', `/v2/${NAME}/blobs/${digestOf(bytes)}`);
+    expect(header(answer, 'location')).toMatch(/^http/);
+  }
+
+  // Each layer 3, the manifest 2 + 2 reads and 2 writes, the pull 2 + 2.
+  expect(count.calls.length).toBe(16);
+  expect(storage.requests() - before).toBe(16);
+  await app.close();
+  await storage.close();
+});

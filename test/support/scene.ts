@@ -1,0 +1,157 @@
+import { digestOf } from '../../src/model/digest.ts';
+import { type Answer, type Send, begin, document, end, patch, publish, upload } from './client.ts';
+import { noise } from './sample.ts';
+
+/** Prepares a registry, and gives back the one request that a test is about. */
+export type Scene = (send: Send) => Promise<() => Promise<Answer>>;
+
+/** The repository of all scenes. */
+export const NAME = 'team/app';
+
+const V2 = `/v2/${NAME}`;
+const MIB = 1024 * 1024;
+
+/** Each request that costs something of its own. */
+export const scenes = {
+  ping: get('/v2/'),
+  postUpload: async (send) => () => send('POST', `${V2}/blobs/uploads/`),
+  getUpload: inUpload((send, at) => send('GET', at)),
+  headTag: withTag((send) => send('HEAD', `${V2}/manifests/v1`)),
+  getTag: withTag((send) => send('GET', `${V2}/manifests/v1`)),
+  getDigest: withTag((send, digest) => send('GET', `${V2}/manifests/${digest}`)),
+  getNone: get(`${V2}/manifests/none`),
+  getLarge: async (send) => {
+    await publish(send, NAME, 'large', document('x'.repeat(70_000)));
+    return () => send('GET', `${V2}/manifests/large`);
+  },
+  headBlob: withBlob((send, digest) => send('HEAD', `${V2}/blobs/${digest}`)),
+  getBlob: withBlob((send, digest) => send('GET', `${V2}/blobs/${digest}`)),
+  patchByte: inUpload((send, at) => piece(send, at, 1)),
+  patchBlock: inUpload((send, at) => piece(send, at, 8 * MIB)),
+  patchBlocks: inUpload((send, at) => piece(send, at, 17 * MIB)),
+  putSmall: inUpload((send, at) => whole(send, at, noise(1000))),
+  putEmpty: inUpload((send, at) => end(send, at, digestOf(noise(0)))),
+  putBlocks: inUpload((send, at) => whole(send, at, noise(9 * MIB))),
+  putEnd: async (send) => {
+    const bytes = noise(100);
+    const location = await patch(send, await begin(send, NAME), bytes);
+    return () => end(send, location, digestOf(bytes));
+  },
+  putChain: async (send) => {
+    let location = await begin(send, NAME);
+    const parts = Array.from({ length: 41 }, () => noise(3));
+    for (const part of parts) location = await patch(send, location, part, {});
+    return () => end(send, location, digestOf(Buffer.concat(parts)));
+  },
+  putStreams: async (send) => {
+    const parts = [noise(100), noise(100)];
+    let location = await begin(send, NAME);
+    for (const part of parts) location = await patch(send, location, part);
+    return () => end(send, location, digestOf(Buffer.concat(parts)));
+  },
+  putKnown: async (send) => {
+    const bytes = noise(100);
+    await upload(send, 'other', bytes);
+    const location = await begin(send, NAME);
+    return () => whole(send, location, bytes);
+  },
+  putAgain: async (send) => {
+    const bytes = noise(100);
+    const location = await begin(send, NAME);
+    await whole(send, location, bytes);
+    return () => whole(send, location, bytes);
+  },
+  postWhole: async (send) => {
+    const body = noise(100);
+    return () => send('POST', `${V2}/blobs/uploads/?digest=${digestOf(body)}`, { body });
+  },
+  mount: async (send) => {
+    const bytes = noise(100);
+    await upload(send, 'other', bytes);
+    return () => send('POST', `${V2}/blobs/uploads/?mount=${digestOf(bytes)}&from=other`);
+  },
+  mountNone: async (send) => {
+    return () => send('POST', `${V2}/blobs/uploads/?mount=${digestOf(noise(9))}&from=other`);
+  },
+  cancel: inUpload((send, at) => send('DELETE', at)),
+  deleteBlob: withBlob((send, digest) => send('DELETE', `${V2}/blobs/${digest}`)),
+  pushImage: image({ first: false }),
+  pushFirst: image({ first: true }),
+  pushDigest: async (send) => {
+    await publish(send, NAME, 'before', document('before'));
+    const next = document('next');
+    return () => publish(send, NAME, next.digest, next);
+  },
+  pushAgain: withTag((send) => publish(send, NAME, 'v1', document('v1'))),
+  pushRetag: withTag((send) => publish(send, NAME, 'v2', document('v1'))),
+  pushMove: withTag((send) => publish(send, NAME, 'v1', document('v2'))),
+  pushLarge: withTag((send) => publish(send, NAME, 'v2', document('x'.repeat(70_000)))),
+  deleteTag: withTag((send) => send('DELETE', `${V2}/manifests/v1`)),
+  deleteManifest: withTag((send, digest) => send('DELETE', `${V2}/manifests/${digest}`)),
+  deleteMany: async (send) => {
+    const manifest = document('tagged');
+    for (const names of [0, 1, 2].map((part) => Array.from({ length: 11 }, (_, i) => `tag=t${part}-${i}`)))
+      await publish(send, NAME, `${manifest.digest}?${names.join('&')}`, manifest);
+    return () => send('DELETE', `${V2}/manifests/${manifest.digest}`);
+  },
+  tags: withTag((send) => send('GET', `${V2}/tags/list`)),
+  tagsNone: get(`${V2}/tags/list`),
+  catalog: withTag((send) => send('GET', '/v2/_catalog')),
+  referrers: withTag((send, digest) => send('GET', `${V2}/referrers/${digest}`)),
+} satisfies Record<string, Scene>;
+
+function get(path: string): Scene {
+  return async (send) => () => send('GET', path);
+}
+
+/** With a manifest of that name tagged `v1`. */
+function withTag(act: (send: Send, digest: string) => Promise<Answer>): Scene {
+  return async (send) => {
+    const manifest = document('v1');
+    await publish(send, NAME, 'v1', manifest);
+    return () => act(send, manifest.digest);
+  };
+}
+
+function withBlob(act: (send: Send, digest: string) => Promise<Answer>): Scene {
+  return async (send) => {
+    const bytes = noise(100);
+    await upload(send, NAME, bytes);
+    return () => act(send, digestOf(bytes));
+  };
+}
+
+function inUpload(act: (send: Send, location: string) => Promise<Answer>): Scene {
+  return async (send) => {
+    const location = await begin(send, NAME);
+    return () => act(send, location);
+  };
+}
+
+async function piece(send: Send, location: string, size: number): Promise<Answer> {
+  return await send('PATCH', location, { body: noise(size), chunked: true });
+}
+
+async function whole(send: Send, location: string, bytes: Uint8Array): Promise<Answer> {
+  return await end(send, location, digestOf(bytes), bytes);
+}
+
+/** A descriptor for manifests of tests. */
+export function descriptor(bytes: Uint8Array) {
+  return { mediaType: 'application/octet-stream', digest: digestOf(bytes), size: bytes.length };
+}
+
+/** The push of a manifest with three layers, a tag and a subject. */
+function image({ first }: { first: boolean }): Scene {
+  return async (send) => {
+    const subject = document('subject');
+    if (!first) await publish(send, NAME, 'subject', subject);
+    const layers = [noise(10), noise(10), noise(10)];
+    for (const bytes of layers) await upload(send, NAME, bytes);
+    const manifest = document('image', {
+      layers: layers.map(descriptor),
+      subject: descriptor(subject.bytes),
+    });
+    return () => publish(send, NAME, 'v1', manifest);
+  };
+}
