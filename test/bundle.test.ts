@@ -200,7 +200,7 @@ describe.each(['disk', 'azure'] as const)('the bundle over %s', (adapter) => {
     ['/v2/%zz/manifests/x', 400, 'UNSUPPORTED'],
     ['/v2/?Headers=%7B%22authorization%22%3A%22x%22%7D', 400, 'UNSUPPORTED'],
     ['/v2/_catalog?query=x', 400, 'UNSUPPORTED'],
-    ['/none', 404, 'NOT_FOUND'],
+    ['/none', 404, 'UNSUPPORTED'],
   ] as const)('answers %s with %i in the OCI form', async ([target, status, code]) => {
     const answer = await host.fetch(target);
     expect(answer.status).toBe(status);
