@@ -8,6 +8,7 @@ import type { KeyStore } from '../store/keys.ts';
 import type { Auth } from '../auth/sign-in.ts';
 import { openThrottle } from '../guard/throttle.ts';
 import { openKeyStore } from './keys.ts';
+import { type Gate, openGate } from './gate.ts';
 import { createStamps } from '../model/stamp.ts';
 import type { Blobs } from '../store/blobs.ts';
 import type { Context, Log } from '../store/context.ts';
@@ -20,6 +21,7 @@ export interface App {
   readonly config: Config;
   readonly context: Context;
   readonly authorize: Authorize;
+  readonly gate: Gate;
   /** Undefined where sign-in is not required. */
   readonly auth: Auth | undefined;
   close(): Promise<void>;
@@ -69,7 +71,8 @@ export function createApp(
   };
   const auth = config.auth && openAuth(context, config.auth, config.publicUrl, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
-  return { config, context, auth, authorize, close: () => stores.close() };
+  const gate = openGate(context, config);
+  return { config, context, auth, authorize, gate, close: () => stores.close() };
 }
 
 function openAuth(ctx: Context, config: AuthConfig, publicUrl: string | undefined, parts: Parts): Auth {

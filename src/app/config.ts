@@ -1,5 +1,6 @@
 import type { AzureOptions } from '../azure/account.ts';
 import { ENTRA_AUDIENCES, ENTRA_AUTHORITY, ENTRA_ISSUER, type EntraOptions } from '../auth/entra.ts';
+import { type TrustedProxies, addressRanges, isRange } from '../guard/address.ts';
 import { type RegistryName, parseRegistryName } from '../model/names.ts';
 import type { Settings } from '../store/context.ts';
 
@@ -17,6 +18,15 @@ export type KeyConfig =
   /** Secrets of a Key Vault, by managed identity. */
   | { readonly kind: 'vault'; readonly uri: string; readonly clientId?: string };
 
+/** Who may knock, how often, and what is written down about it; all of it only where sign-in is required. */
+export interface GuardConfig {
+  readonly proxies: TrustedProxies;
+  /** ACR's limits of calls. */
+  readonly rateLimits: boolean;
+  /** A log line for each sign-in and each event of a repository. */
+  readonly audit: boolean;
+}
+
 export interface AuthConfig {
   readonly keys: KeyConfig;
   /** Undefined: no directory, so nobody signs in by its tokens. */
@@ -33,6 +43,8 @@ export interface Config {
   readonly publicUrl?: string;
   /** Undefined: everybody may do everything, on a machine that only its owner reaches. */
   readonly auth?: AuthConfig;
+  /** Left out: no proxy is trusted, nothing is limited or written down. */
+  readonly guard?: GuardConfig;
   /** A request that runs longer is answered 503; undefined: never. In milliseconds. */
   readonly deadlineMs?: number;
   readonly logRequests: boolean;
@@ -60,7 +72,7 @@ export function readConfig(env: Environment): Config {
     storage: readStorage(env),
     settings: readSettings(env),
     ...(env['PUBLIC_URL'] && { publicUrl: url(env, 'PUBLIC_URL') }),
-    ...(auth && { auth }),
+    ...(auth && { auth, guard: readGuard(env) }),
     ...(deadline > 0 && { deadlineMs: deadline * 1000 }),
     logRequests: choice(env, 'LOG_REQUESTS', ['false', 'true']) === 'true',
   };
@@ -102,6 +114,20 @@ function readEntra(env: Environment): EntraOptions | undefined {
     tenants,
     audiences: audiences.length > 0 ? audiences : ENTRA_AUDIENCES,
     issuers: issuers.length > 0 ? issuers : known,
+  };
+}
+
+function readGuard(env: Environment): GuardConfig {
+  // On App Service and Functions the connection is the platform's own, which this variable tells.
+  const usual = env['WEBSITE_SITE_NAME'] ? 'platform' : '';
+  const entries = (env['TRUSTED_PROXIES'] ?? usual).split(',').map((entry) => entry.trim());
+  const ranges = entries.filter((entry) => entry !== '' && entry !== 'platform');
+  if (!ranges.every(isRange))
+    throw new Error('TRUSTED_PROXIES: "platform", addresses and CIDR ranges are wanted');
+  return {
+    proxies: { platform: entries.includes('platform'), ranges: addressRanges(ranges) },
+    rateLimits: choice(env, 'RATE_LIMITS', ['tier', 'off']) === 'tier',
+    audit: choice(env, 'AUDIT', ['true', 'false']) === 'true',
   };
 }
 

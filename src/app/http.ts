@@ -1,3 +1,6 @@
+import { readBasic } from '../auth/authorize.ts';
+import { type Trail, actOn } from '../events/audit.ts';
+import { callKind } from '../guard/limits.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
 import { type RegistryName, type Repository, isRegistryName, parseRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
@@ -29,17 +32,26 @@ export async function respond(app: App, request: Request): Promise<Response> {
 export async function handle(app: App, request: RegistryRequest): Promise<Reply> {
   const started = app.context.now();
   const id = requestId(app);
+  const trail: Trail = {};
   let reply: Reply;
   try {
-    reply = await withDeadline(app, () => route(app, request, id));
+    reply = await withDeadline(app, () => route(app, request, id, trail));
   } catch (error) {
     reply = explain(app, error, id);
   }
+  const ending = {
+    id,
+    started,
+    ended: app.context.now(),
+    userAgent: userAgentOf(request),
+    status: reply.status,
+  };
+  app.gate.record(trail, ending);
   if (app.config.logRequests) logRequest(app, request, reply, id, started);
   return finish(request, reply, id);
 }
 
-async function route(app: App, request: RegistryRequest, id: string): Promise<Reply> {
+async function route(app: App, request: RegistryRequest, id: string, trail: Trail): Promise<Reply> {
   const url = new URL(request.url);
   const path = decodePath(url.pathname);
   const { context } = app;
@@ -48,41 +60,72 @@ async function route(app: App, request: RegistryRequest, id: string): Promise<Re
     request,
     registry,
     origin: app.config.publicUrl ?? url.origin,
-    address: addressOf(request),
+    address: app.gate.address(request),
+    noted: trail,
   };
-  const signInRoute = app.auth && Object.hasOwn(signInRoutes, path) ? signInRoutes[path] : undefined;
-  if (app.auth && signInRoute) return await methodOf(signInRoute, request.method)(app.auth, arrival);
-
+  Object.assign(
+    trail,
+    { loginServer: new URL(arrival.origin).host, address: arrival.address },
+    proofOf(request),
+  );
   const shared = { request, query: url.searchParams, registry };
   const cause = (actor: string) => ({
     id,
     host: new URL(arrival.origin).host,
     method: request.method,
-    userAgent: (request.headers.get('user-agent') ?? '').slice(0, 500),
+    userAgent: userAgentOf(request),
     actor,
   });
   if (isManagementPath(path)) return await runManagement(app, arrival, path, cause);
+  const signInRoute = app.auth && Object.hasOwn(signInRoutes, path) ? signInRoutes[path] : undefined;
+  const signsIn = signInRoute !== undefined && path !== '/oauth2/keys';
+  // Whoever is turned away at the door shows in the log of sign-ins.
+  trail.act = 'login';
+  await app.gate.admit(arrival, signsIn || trail.proof === 'basic');
+  if (!signsIn) delete trail.act;
+  if (app.auth && signInRoute) {
+    const reply = await methodOf(signInRoute, request.method)(app.auth, arrival);
+    return signsIn ? withHeaders(reply, await app.gate.charge(arrival, 'oauth', trail.identity)) : reply;
+  }
+
   const exact = registryRoutes.find((row) => row.path === path);
   if (exact) {
     const [permission, run] = methodOf(exact.methods, request.method);
-    const { name } = await app.authorize(arrival, permission, undefined);
+    if (permission === 'sign-in' && trail.proof === 'basic') trail.act = 'login';
+    const { name, subject } = await app.authorize(arrival, permission, undefined);
+    await app.gate.charge(arrival, callKind(permission, request.method), subject);
     return await run(context, { ...shared, cause: cause(name) });
   }
   for (const row of repositoryRoutes) {
     const match = path.startsWith('/v2/') ? row.tail.exec(path) : null;
     if (!match || match.index <= 3) continue;
-    const [permission, run] = methodOf(row.methods, request.method);
+    const [permission, run, { kind, audit } = {}] = methodOf(row.methods, request.method);
     const repository = { registry, name: parseRepositoryName(path.slice(4, match.index)) };
+    const reference = match[1] ?? '';
+    if (audit) Object.assign(trail, actOn(audit, repository.name, reference, url.searchParams.getAll('tag')));
     const { name, subject, allows } = await app.authorize(arrival, permission, repository);
     const mayPull = (other: Repository) => allows(other, 'pull');
-    const call = { ...shared, cause: cause(name), repository, reference: match[1] ?? '', subject, mayPull };
-    return await run(context, call);
+    const told = await app.gate.charge(arrival, kind ?? callKind(permission, request.method), subject);
+    const call = { ...shared, cause: cause(name), repository, reference, subject, mayPull, noted: trail };
+    return withHeaders(await run(context, call), told);
   }
   throw new Problem('NOT_FOUND');
 }
 
-function addressOf(request: RegistryRequest): string {
-  return request.address ?? '';
+/** What a request brings to prove who sends it. */
+function proofOf(request: RegistryRequest): Pick<Trail, 'proof' | 'claimed'> {
+  const header = request.headers.get('authorization');
+  if (header === null) return { proof: 'none' };
+  const credentials = readBasic(header);
+  return credentials ? { proof: 'basic', claimed: credentials.username } : { proof: 'bearer' };
+}
+
+function userAgentOf({ headers }: RegistryRequest): string {
+  return (headers.get('user-agent') ?? '').slice(0, 500);
+}
+
+function withHeaders(reply: Reply, headers: Reply['headers']): Reply {
+  return { ...reply, headers: { ...headers, ...reply.headers } };
 }
 
 function methodOf<O>(methods: Readonly<Record<string, O>>, method: string): O {

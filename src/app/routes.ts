@@ -10,11 +10,22 @@ import {
   putManifestContent,
 } from '../distribution/manifests.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from '../distribution/uploads.ts';
+import type { RepositoryOperation } from '../events/audit.ts';
+import type { CallKind } from '../guard/limits.ts';
 import type { RegistryCall, RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import type { Context } from '../store/context.ts';
 
-type Operation<C> = readonly [permission: Permission, run: (ctx: Context, call: C) => Promise<Reply>];
+type Operation<C> = readonly [
+  permission: Permission,
+  run: (ctx: Context, call: C) => Promise<Reply>,
+  traits?: {
+    /** What the audit calls it; left out for what ACR does not log. */
+    readonly audit?: RepositoryOperation;
+    /** The limit that it counts against, where permission and method do not tell. */
+    readonly kind?: CallKind;
+  },
+];
 
 /** Routes of the registry itself: exact paths. */
 export interface RegistryRoute {
@@ -50,9 +61,9 @@ export const repositoryRoutes: readonly RepositoryRoute[] = [
     tail: /\/manifests\/([^/]*)$/,
     methods: {
       HEAD: ['pull', headManifest],
-      GET: ['pull', getManifestContent],
-      PUT: ['push', putManifestContent],
-      DELETE: ['delete', deleteReference],
+      GET: ['pull', getManifestContent, { audit: 'Pull' }],
+      PUT: ['push', putManifestContent, { audit: 'Push' }],
+      DELETE: ['delete', deleteReference, { audit: 'Delete' }],
     },
   },
   { tail: /\/blobs\/uploads\/?()$/, methods: { POST: ['push', postUpload] } },
@@ -70,9 +81,9 @@ export const repositoryRoutes: readonly RepositoryRoute[] = [
     methods: {
       HEAD: ['pull', headBlob],
       GET: ['pull', getBlobContent],
-      DELETE: ['delete', deleteBlobLink],
+      DELETE: ['delete', deleteBlobLink, { audit: 'Delete' }],
     },
   },
   { tail: /\/tags\/list()$/, methods: { GET: ['metadata_read', getTags] } },
-  { tail: /\/referrers\/([^/]*)$/, methods: { GET: ['pull', getReferrers] } },
+  { tail: /\/referrers\/([^/]*)$/, methods: { GET: ['pull', getReferrers, { kind: 'listReferrers' }] } },
 ];

@@ -1,10 +1,18 @@
 import { isRevoked, currentRegistry } from '../access/registry.ts';
-import type { Access } from '../access/permission.ts';
-import { type Action, type Grants, carriedGrants, permits } from '../access/permission.ts';
+import { ADMIN_SUBJECT } from '../access/admin.ts';
+import {
+  type Access,
+  type Action,
+  type Grants,
+  carriedGrants,
+  grantAccess,
+  permits,
+} from '../access/permission.ts';
 import type { RegistryRequest } from '../http/message.ts';
 import type { RegistryName, Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { type Auth, type Credentials, grantsFor, signIn } from './sign-in.ts';
+import type { AccessClaims } from './jwt.ts';
+import { ANONYMOUS, type Auth, type Credentials, grantsFor, signIn } from './sign-in.ts';
 
 /**
  * What a route demands of its caller; every route names one (`app/routes.ts`). `session`: a signed upload session is
@@ -35,8 +43,19 @@ export interface Arrival {
   readonly registry: RegistryName;
   /** Scheme, host and port of the registry as the client sees it: `https://host:port`. */
   readonly origin: string;
-  /** The caller's address. */
+  /** The caller's address; '' where it cannot be known. */
   readonly address: string;
+  /** For the audit: who it turned out to be, to be filled in. */
+  readonly noted?: Noted;
+}
+
+export interface Noted {
+  /** The user name that was given. */
+  claimed?: string;
+  /** The name of the identity that was proven. */
+  identity?: string;
+  /** The id of the token that was given out. */
+  jwtId?: string;
 }
 
 /** Decides whether a caller has a permission, on `repository` where the route has one. Throws UNAUTHORIZED. */
@@ -74,6 +93,7 @@ export function createAuthorize(auth: Auth): Authorize {
     if (permission === 'open') return identity(undefined);
     const header = arrival.request.headers.get('authorization');
     const caller = header === null ? undefined : await identify(auth, arrival, header);
+    if (arrival.noted && caller) arrival.noted.identity = caller.name;
     if (permission === 'session') return identity(caller);
     if (!caller) throw challenge(arrival, permission, repository, header === null ? 'none' : 'invalid');
     if (!decide(caller.grants, permission, repository)) {
@@ -112,15 +132,30 @@ export async function identify(
   if (bearer !== undefined) {
     const claims = await auth.tokens.verifyAccess(bearer, audience, registry);
     if (!claims) return undefined;
-    const { subject, access, issued } = claims;
+    const { subject, issued } = claims;
     const document = await currentRegistry(auth.ctx, registry);
     if (isRevoked(document, subject.id, issued)) return undefined;
-    return { name: subject.name, subject: subject.id, grants: carriedGrants(access) };
+    const access = await stillGranted(auth, registry, claims);
+    return access && { name: subject.name, subject: subject.id, grants: carriedGrants(access) };
   }
   const credentials = readBasic(header);
   const subject = credentials && (await signIn(auth, registry, audience, address, credentials));
   const grants = subject && (await grantsFor(auth.ctx, registry, subject));
   return subject && grants && { name: subject.name, subject: subject.id, grants };
+}
+
+/**
+ * What an access token gives now; undefined when its bearer is nobody any more. What the settings alone decide is
+ * decided anew at each use, since an instance whose settings are some seconds old may have given too much.
+ */
+async function stillGranted(
+  auth: Auth,
+  registry: RegistryName,
+  { subject, access }: AccessClaims,
+): Promise<readonly Access[] | undefined> {
+  if (subject.id !== ADMIN_SUBJECT && subject.id !== ANONYMOUS.id) return access;
+  const grants = await grantsFor(auth.ctx, registry, subject);
+  return grants && grantAccess(grants, access);
 }
 
 /** User name and password of a Basic header (RFC 7617); undefined for anything else. */

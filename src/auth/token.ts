@@ -1,8 +1,9 @@
+import { decodeJwt } from 'jose';
 import type { RegistryRequest, Reply } from '../http/message.ts';
 import { ACCESS_TOKEN_SECONDS } from '../access/registry.ts';
 import { grantAccess, parseScopes } from '../access/permission.ts';
 import { Problem } from '../model/problem.ts';
-import { type Arrival, challenge, readBasic } from './authorize.ts';
+import { type Arrival, type Noted, challenge, readBasic } from './authorize.ts';
 import { readForm } from '../http/form.ts';
 import type { Subject } from './jwt.ts';
 import {
@@ -22,16 +23,25 @@ import {
  */
 export async function serveToken(auth: Auth, arrival: Arrival): Promise<Reply> {
   const { request, registry, origin } = arrival;
+  // Before anything is read, so that what is taken away meanwhile is refused.
+  const since = auth.ctx.now();
   const asked = request.method === 'POST' ? await readPost(request) : readGet(request);
+  note(arrival, { claimed: asked.credentials?.username ?? '' });
   const subject = await subjectOf(auth, arrival, asked);
   const grants = subject && (await grantsFor(auth.ctx, registry, subject));
   if (!subject || !grants) throw challenge(arrival, 'sign-in', undefined, 'none');
   const audience = new URL(origin).host;
+  note(arrival, { identity: subject.name });
   const access = grantAccess(grants, parseScopes(asked.scopes));
-  const token = await auth.tokens.signAccess(audience, registry, subject, access);
+  // No token outlives the password that it came by.
+  const left =
+    subject.ends === undefined ? Number.POSITIVE_INFINITY : Math.ceil((subject.ends - since) / 1000);
+  const seconds = Math.min(ACCESS_TOKEN_SECONDS, left);
+  const token = await auth.tokens.signAccess(audience, registry, subject, { access, since, seconds });
+  note(arrival, { jwtId: decodeJwt(token).jti ?? '' });
   // Docker would forget a password for a refresh token that dies in hours: only who came with one gets it back.
   const kept = asked.offline && asked.refreshToken !== undefined ? { refresh_token: asked.refreshToken } : {};
-  return json({ access_token: token, token, expires_in: ACCESS_TOKEN_SECONDS, ...kept });
+  return json({ access_token: token, token, expires_in: seconds, ...kept });
 }
 
 /** POST `/oauth2/exchange`: a directory's token for a refresh token of ours. */
@@ -46,13 +56,17 @@ export async function serveExchange(auth: Auth, arrival: Arrival): Promise<Reply
   if (!principal) throw challenge(arrival, 'sign-in', undefined, 'none');
   const subject = entraPrincipalSubject(principal);
   const audience = new URL(origin).host;
-  return json({ refresh_token: await auth.tokens.signRefresh(audience, registry, subject) });
+  const token = await auth.tokens.signRefresh(audience, registry, subject);
+  note(arrival, { identity: subject.name, jwtId: decodeJwt(token).jti ?? '' });
+  return json({ refresh_token: token });
 }
 
 /** GET `/oauth2/keys`: the public keys of our tokens, as a JSON Web Key Set. */
 export async function serveKeys(auth: Auth): Promise<Reply> {
   return json(await auth.ring.publicKeys());
 }
+
+const NOBODY: Credentials = { username: '', password: '' };
 
 interface Asked {
   readonly credentials?: Credentials;
@@ -65,9 +79,8 @@ interface Asked {
 function readGet(request: RegistryRequest): Asked {
   const query = new URL(request.url).searchParams;
   const header = request.headers.get('authorization');
-  const credentials = header === null ? undefined : readBasic(header);
-  if (header !== null && !credentials)
-    throw new Problem('REQUEST_INVALID', 'Basic credentials are expected here');
+  // What is no Basic header belongs to nobody, and is refused as a wrong password is.
+  const credentials = header === null ? undefined : (readBasic(header) ?? NOBODY);
   return {
     ...asIdentityToken(credentials),
     scopes: query.getAll('scope'),
@@ -104,6 +117,10 @@ async function subjectOf(auth: Auth, arrival: Arrival, asked: Asked): Promise<Su
   }
   if (asked.credentials) return await signIn(auth, registry, audience, address, asked.credentials);
   return ANONYMOUS;
+}
+
+function note({ noted }: Arrival, facts: Noted): void {
+  if (noted) Object.assign(noted, facts);
 }
 
 function json(value: unknown): Reply {

@@ -1,7 +1,7 @@
 import type { RepositoryCall } from '../http/call.ts';
 import { type RegistryRequest, type Reply, announcedLength } from '../http/message.ts';
 import { algorithmOf } from '../model/digest.ts';
-import { parseManifest } from '../model/manifest.ts';
+import { type Manifest, parseManifest } from '../model/manifest.ts';
 import {
   type Reference,
   type Repository,
@@ -28,6 +28,7 @@ export async function headManifest(ctx: Context, { repository, reference }: Repo
 export async function getManifestContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const found = await getManifest(ctx, call.repository, existing(call.repository, call.reference));
   const headers = describe(found);
+  note(call, found);
   if (call.request.headers.get('if-none-match') === headers.etag) {
     const { 'docker-content-digest': digest, etag } = headers;
     return { status: 304, headers: { 'docker-content-digest': digest, etag } };
@@ -44,6 +45,7 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
   const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256';
   const manifest = parseManifest(bytes, request.headers.get('content-type'), algorithm);
   const { digest, subject } = manifest;
+  note(call, { ...manifest, size: bytes.length });
   if (reference.kind === 'digest' && reference.digest !== digest) {
     throw new Problem('DIGEST_INVALID', { digest: reference.digest, found: digest });
   }
@@ -73,6 +75,11 @@ export async function deleteReference(ctx: Context, call: RepositoryCall): Promi
 function existing(repository: Repository, text: string): Reference {
   if (text.includes(':') || isTag(text)) return parseReference(text);
   throw new Problem('MANIFEST_UNKNOWN', { Name: repository.name, Tag: text.slice(0, 200) });
+}
+
+function note({ noted }: RepositoryCall, info: ManifestInfo & Pick<Manifest, 'artifactType'>): void {
+  const { digest, mediaType, size, artifactType } = info;
+  if (noted) Object.assign(noted, { digest, mediaType, size, ...(artifactType && { artifactType }) });
 }
 
 function named(reference: Reference): Tag[] {

@@ -1,3 +1,4 @@
+import type { Trail } from '../events/audit.ts';
 import type { Cause } from '../events/event.ts';
 import type { RegistryName, Repository } from '../model/names.ts';
 import type { RegistryRequest } from './message.ts';
@@ -17,6 +18,8 @@ export interface RepositoryCall extends RegistryCall {
   readonly reference: string;
   /** Who calls, as tokens name it; undefined where an upload session must speak for the caller, or nobody is asked. */
   readonly subject: string | undefined;
+  /** For the audit: what the manifest turned out to be, to be filled in. */
+  readonly noted?: Pick<Trail, 'digest' | 'mediaType' | 'artifactType' | 'size'>;
   /** Whether the caller may pull from another repository of the registry. */
   readonly mayPull: (repository: Repository) => boolean;
 }
