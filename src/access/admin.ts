@@ -22,18 +22,29 @@ export function adminPasswords(
   });
 }
 
-/** Whether `value` is one of the passwords of an enabled admin user. */
+/** Which password of an enabled admin user `value` is, as tokens carry it; undefined for none. */
 export function matchAdmin(
   ctx: Context,
   registry: RegistryName,
   document: RegistryDocument,
   value: string,
-): boolean {
+): string | undefined {
   const given = createHmac('sha256', ctx.settings.uploadKey).update(value).digest();
+  // Each is compared, so that timing does not tell which one matched.
   const matches = adminPasswords(ctx, registry, document).map((password) =>
     timingSafeEqual(given, createHmac('sha256', ctx.settings.uploadKey).update(password.value).digest()),
   );
-  return document.admin.enabled && matches.includes(true);
+  const index = matches.indexOf(true);
+  return document.admin.enabled ? marksOf(document)[index] : undefined;
+}
+
+/** Whether a token that came by the password `mark` names still counts. */
+export function isAdminPassword(document: RegistryDocument, mark: string | undefined): boolean {
+  return document.admin.enabled && mark !== undefined && marksOf(document).includes(mark);
+}
+
+function marksOf({ admin }: RegistryDocument): readonly string[] {
+  return ADMIN_PASSWORD_NAMES.map((name, i) => `${name}.${admin.generations[i]}`);
 }
 
 /** Turns the admin user on or off; off refuses its access tokens at once. */
@@ -48,7 +59,7 @@ export async function enableAdmin(
   });
 }
 
-/** Makes a password anew; access tokens of the admin user are refused at once. */
+/** Makes a password anew; access tokens that came by the old one are refused at once, those by the other one live on. */
 export async function regenerateAdmin(
   ctx: Context,
   registry: RegistryName,
@@ -57,10 +68,6 @@ export async function regenerateAdmin(
   return await updateRegistry(ctx, registry, (document) => {
     const [first, second] = document.admin.generations;
     const generations = name === 'password' ? ([first + 1, second] as const) : ([first, second + 1] as const);
-    return withRevocation(
-      { ...document, admin: { ...document.admin, generations } },
-      ADMIN_SUBJECT,
-      ctx.now(),
-    );
+    return { ...document, admin: { ...document.admin, generations } };
   });
 }

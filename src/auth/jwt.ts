@@ -1,5 +1,4 @@
 import { SignJWT, compactVerify, decodeProtectedHeader, errors, jwtVerify } from 'jose';
-import { ACCESS_TOKEN_SECONDS } from '../access/registry.ts';
 import type { RegistryName } from '../model/names.ts';
 import type { Access } from '../access/permission.ts';
 import type { Context } from '../store/context.ts';
@@ -7,6 +6,16 @@ import { ALGORITHM, type KeyRing } from './keys.ts';
 
 const ISSUER = 'Azure Container Registry';
 export const REFRESH_TOKEN_SECONDS = 11_700;
+/** As ACR's refresh tokens carry it, for whoever reads them; rights are looked up when the token is used. */
+const REFRESH_PERMISSIONS = [
+  'read',
+  'write',
+  'delete',
+  'metadata/read',
+  'metadata/write',
+  'deleted/read',
+  'deleted/restore/action',
+];
 /** No client of ours needs more; headers end at 16 KiB. */
 const TOKEN_LIMIT = 12_000;
 /** Clocks of instances differ a little. */
@@ -19,8 +28,20 @@ export interface Subject {
   readonly id: string;
   /** As logs show it. */
   readonly name: string;
-  /** The salt of the password that was used: it tells passwords apart without telling them. */
+  /** What tells the password that was used from others without telling it: a salt, or how often it was made anew. */
   readonly password?: string;
+  /** When that password ends, in milliseconds since 1970. */
+  readonly ends?: number;
+  /** Of the directory. */
+  readonly tenant?: string;
+}
+
+/** What an access token gives, and from when on. */
+export interface Given {
+  readonly access: readonly Access[];
+  /** When the rights were read, in milliseconds since 1970: taking them away later refuses the token. */
+  readonly since: number;
+  readonly seconds: number;
 }
 
 export interface AccessClaims {
@@ -37,12 +58,7 @@ export interface RefreshClaims {
 
 /** Our own tokens, of ACR's claims and lifetimes (ACR wire section 3.3). */
 export interface Tokens {
-  signAccess(
-    audience: string,
-    registry: RegistryName,
-    subject: Subject,
-    access: readonly Access[],
-  ): Promise<string>;
+  signAccess(audience: string, registry: RegistryName, subject: Subject, given: Given): Promise<string>;
   signRefresh(audience: string, registry: RegistryName, subject: Subject): Promise<string>;
   /** Undefined for whatever is not a living access token of this registry, from us, for this host. No storage call. */
   verifyAccess(token: string, audience: string, registry: RegistryName): Promise<AccessClaims | undefined>;
@@ -63,9 +79,9 @@ export function openTokens(ctx: Pick<Context, 'now' | 'random'>, ring: KeyRing):
   const sign = async (
     audience: string,
     registry: RegistryName,
-    { id, name, password }: Subject,
+    { id, name, password, tenant }: Subject,
     seconds: number,
-    own: Record<string, unknown>,
+    own: Readonly<Record<string, unknown>>,
   ) => {
     const { kid, key } = await ring.signingKey();
     const now = ctx.now();
@@ -73,14 +89,13 @@ export function openTokens(ctx: Pick<Context, 'now' | 'random'>, ring: KeyRing):
       version: '1.0',
       rid: registry,
       roles: [],
-      // Revocations need more than whole seconds.
-      issued_ms: now,
       name,
       ...(password !== undefined && { pwd: password }),
+      ...(tenant !== undefined && { tenant }),
       ...own,
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid })
-      .setJti(Buffer.from(ctx.random(16)).toString('hex'))
+      .setJti(uuid(ctx.random(16)))
       .setSubject(id)
       .setIssuer(ISSUER)
       .setAudience(audience)
@@ -107,10 +122,15 @@ export function openTokens(ctx: Pick<Context, 'now' | 'random'>, ring: KeyRing):
   };
 
   return {
-    signAccess: (audience, registry, subject, access) =>
-      sign(audience, registry, subject, ACCESS_TOKEN_SECONDS, { access, grant_type: 'access_token' }),
+    signAccess: (audience, registry, subject, { access, since, seconds }) =>
+      // Revocations need more than whole seconds.
+      sign(audience, registry, subject, seconds, { access, grant_type: 'access_token', issued_ms: since }),
     signRefresh: (audience, registry, subject) =>
-      sign(audience, registry, subject, REFRESH_TOKEN_SECONDS, { grant_type: 'refresh_token' }),
+      sign(audience, registry, subject, REFRESH_TOKEN_SECONDS, {
+        permissions: { actions: REFRESH_PERMISSIONS },
+        grant_type: 'refresh_token',
+        issued_ms: ctx.now(),
+      }),
     async verifyAccess(token, audience, registry) {
       const found = await verify(token, audience, registry);
       return found?.claims.kind === 'access_token' ? found.claims : undefined;
@@ -120,13 +140,10 @@ export function openTokens(ctx: Pick<Context, 'now' | 'random'>, ring: KeyRing):
       return found?.claims.kind === 'refresh_token' ? found.claims : undefined;
     },
     async isOurs(token) {
-      if (token.length > TOKEN_LIMIT) return false;
-      return (
-        (await unlessInvalid(async () => {
-          const key = await keyOf(ring, token);
-          return key && (await compactVerify(token, key, { algorithms: [ALGORITHM] }));
-        })) !== undefined
-      );
+      const key = token.length > TOKEN_LIMIT ? undefined : await keyOf(ring, token);
+      if (!key) return false;
+      const found = await unlessInvalid(() => compactVerify(token, key, { algorithms: [ALGORITHM] }));
+      return found !== undefined;
     },
   };
 }
@@ -138,10 +155,10 @@ async function check(
   audience: string,
   registry: RegistryName,
 ): Promise<Verified | undefined> {
-  return await unlessInvalid(async () => {
-    const key = await keyOf(ring, token);
-    if (!key) return undefined;
-    const { payload } = await jwtVerify(token, key, {
+  const key = await keyOf(ring, token);
+  if (!key) return undefined;
+  const found = await unlessInvalid(() =>
+    jwtVerify(token, key, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
       audience,
@@ -149,26 +166,48 @@ async function check(
       currentDate: new Date(ctx.now()),
       requiredClaims: ['sub', 'exp', 'iat', 'nbf'],
       typ: 'JWT',
-    });
-    const { sub = '', exp = 0, rid, name, pwd, issued_ms: issued, access, grant_type: kind } = payload;
-    if (rid !== registry || typeof name !== 'string' || typeof issued !== 'number') return undefined;
-    const subject = { id: sub, name, ...(typeof pwd === 'string' && { password: pwd }) };
-    // Signed by us, so its shape is ours.
-    const list = (Array.isArray(access) ? access : []) as readonly Access[];
-    return {
-      expires: (exp + TOLERANCE_SECONDS) * 1000,
-      claims: { subject, access: list, issued, kind },
-    };
-  });
+    }),
+  );
+  if (!found) return undefined;
+  const {
+    sub = '',
+    exp = 0,
+    rid,
+    name,
+    pwd,
+    tenant,
+    issued_ms: issued,
+    access,
+    grant_type: kind,
+  } = found.payload;
+  if (rid !== registry || typeof name !== 'string' || typeof issued !== 'number') return undefined;
+  const subject = {
+    id: sub,
+    name,
+    ...(typeof pwd === 'string' && { password: pwd }),
+    ...(typeof tenant === 'string' && { tenant }),
+  };
+  // Signed by us, so its shape is ours.
+  const list = (Array.isArray(access) ? access : []) as readonly Access[];
+  return {
+    expires: (exp + TOLERANCE_SECONDS) * 1000,
+    claims: { subject, access: list, issued, kind },
+  };
 }
 
+/** The key that a token names; undefined when it names none. Throws when the keys themselves cannot be had. */
 async function keyOf(ring: KeyRing, token: string) {
-  const { kid } = decodeProtectedHeader(token);
+  let kid: unknown;
+  try {
+    ({ kid } = decodeProtectedHeader(token));
+  } catch {
+    return undefined;
+  }
   return typeof kid === 'string' ? await ring.verifyingKey(kid) : undefined;
 }
 
-/** Undefined where the token is to blame; what else goes wrong is thrown. */
-async function unlessInvalid<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+/** Undefined where the token is to blame. */
+async function unlessInvalid<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
@@ -176,4 +215,9 @@ async function unlessInvalid<T>(read: () => Promise<T | undefined>): Promise<T |
       return undefined;
     throw error;
   }
+}
+
+function uuid(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
 }

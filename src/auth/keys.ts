@@ -21,6 +21,8 @@ const SETTLES_MS = 15 * 60_000;
 /** How long an instance trusts what it loaded; an unknown key id makes it look again sooner. */
 const CACHE_MS = 5 * 60_000;
 const LOOK_AGAIN_MS = 10_000;
+/** How long an instance goes on with the keys it knows when the store fails: well before the next change of keys matters. */
+const OUTAGE_MS = 86_400_000;
 
 interface StoredKey {
   readonly kid: string;
@@ -46,17 +48,22 @@ export interface KeyRing {
 /** Opens the keys in `store`; the first use makes the first key, later ones replace it in time. */
 export function openKeyRing(ctx: Pick<Context, 'now'>, store: KeyStore): KeyRing {
   let loading: Promise<Loaded> | undefined;
-  let loadedAt = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let loaded: Loaded | undefined;
 
   const load = async (maxAge: number): Promise<Loaded> => {
-    if (!loading || ctx.now() - loadedAt >= maxAge) {
-      loadedAt = ctx.now();
+    if (!loading || ctx.now() - askedAt >= maxAge) {
+      askedAt = ctx.now();
       loading = refresh(ctx, store);
     }
+    const current = loading;
     try {
-      return await loading;
+      loaded = await current;
+      return loaded;
     } catch (error) {
-      loading = undefined;
+      // What was loaded before serves on while the store fails: tokens must not die of it.
+      if (loaded && ctx.now() - loaded.at < OUTAGE_MS) return loaded;
+      if (loading === current) loading = undefined;
       throw error;
     }
   };
@@ -66,7 +73,7 @@ export function openKeyRing(ctx: Pick<Context, 'now'>, store: KeyStore): KeyRing
       const settled = keys.filter(({ created }) => created <= ctx.now() - SETTLES_MS);
       const chosen = settled.at(-1) ?? keys[0];
       if (!chosen) throw new Error('no signing key');
-      return { kid: chosen.kid, key: await importJWK(chosen.jwk, ALGORITHM) };
+      return { kid: chosen.kid, key: await importKey(chosen.jwk) };
     },
     async verifyingKey(kid) {
       const known = (await load(CACHE_MS)).verifying.get(kid);
@@ -101,15 +108,43 @@ async function refresh(ctx: Pick<Context, 'now'>, store: KeyStore): Promise<Load
     keys = parseKeys(await store.load());
   }
   const verifying = await Promise.all(
-    keys.map(async (key) => [key.kid, await importJWK(publicHalf(key), ALGORITHM)] as const),
+    keys.map(async (key) => [key.kid, await importKey(publicHalf(key))] as const),
   );
   return { at: ctx.now(), keys, verifying: new Map(verifying) };
 }
 
 function parseKeys(text: string | undefined): readonly StoredKey[] {
-  // Written by `refresh` alone, to a place that only we can write.
-  const keys: readonly StoredKey[] = text === undefined ? [] : JSON.parse(text);
+  if (text === undefined) return [];
+  let keys: unknown;
+  try {
+    keys = JSON.parse(text);
+  } catch {
+    // No cause: its message would quote the text.
+  }
+  if (!Array.isArray(keys) || keys.length === 0 || !keys.every(isStoredKey)) {
+    throw unreadable();
+  }
   return keys.toSorted((a, b) => a.created - b.created);
+}
+
+async function importKey(jwk: JWK): Promise<CryptoKey | Uint8Array> {
+  try {
+    return await importJWK(jwk, ALGORITHM);
+  } catch {
+    // As above: what is wrong with a key may say what it is.
+    throw unreadable();
+  }
+}
+
+function unreadable(): Error {
+  return new Error('the stored signing keys cannot be read: restore them, or remove them to end all tokens');
+}
+
+function isStoredKey(value: unknown): value is StoredKey {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('kid' in value && 'created' in value && 'jwk' in value)) return false;
+  const { kid, created, jwk } = value;
+  return typeof kid === 'string' && typeof created === 'number' && typeof jwk === 'object' && jwk !== null;
 }
 
 async function newKey(created: number): Promise<StoredKey> {

@@ -2,7 +2,7 @@ import { entraSubject, listAssignments, mayManage } from '../access/roles.ts';
 import { ADMIN_SUBJECT } from '../access/admin.ts';
 import { Problem } from '../model/problem.ts';
 import { type Arrival, readBasic } from './authorize.ts';
-import { type Auth, signIn } from './sign-in.ts';
+import { type Auth, REFRESH_USER, signIn } from './sign-in.ts';
 
 /** Who manages a registry. */
 export interface Manager {
@@ -40,5 +40,7 @@ async function principalOf(auth: Auth, arrival: Arrival, header: string) {
     return principal && { id: entraSubject(principal.id), name: principal.name };
   }
   const credentials = readBasic(header);
+  // Refresh tokens lie in the files of clients that only push and pull; nobody manages by what is found there.
+  if (credentials?.username === REFRESH_USER) return undefined;
   return credentials && (await signIn(auth, registry, new URL(origin).host, address, credentials));
 }

@@ -1,4 +1,4 @@
-import { ADMIN_SUBJECT, matchAdmin } from '../access/admin.ts';
+import { ADMIN_SUBJECT, isAdminPassword, matchAdmin } from '../access/admin.ts';
 import { currentRegistry } from '../access/registry.ts';
 import { entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
 import { getScopeMap, grantsOf } from '../access/scopemaps.ts';
@@ -92,7 +92,8 @@ async function match(
   const { ctx } = auth;
   if (username === registry) {
     const document = await currentRegistry(ctx, registry);
-    return matchAdmin(ctx, registry, document, password) ? { id: ADMIN_SUBJECT, name: registry } : undefined;
+    const mark = matchAdmin(ctx, registry, document, password);
+    return mark === undefined ? undefined : { id: ADMIN_SUBJECT, name: registry, password: mark };
   }
   if (GUID.test(username)) {
     const principal = await auth.entra?.signIn(username, password);
@@ -102,11 +103,14 @@ async function match(
   const token = await getToken(ctx, registry, username);
   // As much work for a name that nobody has, so that time does not tell which names exist.
   const found = matchPassword(token ?? NOBODY, password, ctx.now());
-  return token && found && { id: tokenSubject(token.name), name: token.name, password: found.salt };
+  if (!token || !found) return undefined;
+  const { salt, expiry } = found;
+  const ends = expiry !== undefined && { ends: expiry };
+  return { id: tokenSubject(token.name), name: token.name, password: salt, ...ends };
 }
 
-export function entraPrincipalSubject({ id, name }: EntraPrincipal): Subject {
-  return { id: entraSubject(id), name };
+export function entraPrincipalSubject({ id, name, tenant }: EntraPrincipal): Subject {
+  return { id: entraSubject(id), name, tenant };
 }
 
 /**
@@ -120,7 +124,8 @@ export async function grantsFor(
 ): Promise<Grants | undefined> {
   const document = await currentRegistry(ctx, registry);
   if (subject.id === ANONYMOUS.id) return anonymousGrants(document);
-  if (subject.id === ADMIN_SUBJECT) return document.admin.enabled ? everything() : undefined;
+  if (subject.id === ADMIN_SUBJECT)
+    return isAdminPassword(document, subject.password) ? everything() : undefined;
   const [kind, name = ''] = subject.id.split(':', 2);
   if (kind === 'token') return await tokenGrants(ctx, registry, name, subject.password);
   if (kind !== 'entra') return undefined;
