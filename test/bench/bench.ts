@@ -1,3 +1,4 @@
+import { processorSeconds } from './child.ts';
 import { RegistryClient } from './client.ts';
 import { columns, startContender } from './contenders.ts';
 import type { Column, Downloads, Ground } from './contenders.ts';
@@ -62,6 +63,14 @@ export class Bench {
       }));
     this.#running.set(name, started);
     return await started;
+  }
+
+  /** Processor seconds that a contender has used so far, the emulator's among them on Azurite. */
+  async processor(column: Column, contender: Contender): Promise<number> {
+    const pids = [contender.server.pid];
+    if (column.endsWith('-azurite')) pids.push(this.emulator.pid);
+    const seconds = await Promise.all(pids.map(async (pid) => (await processorSeconds(pid)) ?? Number.NaN));
+    return seconds.reduce((sum, each) => sum + each, 0);
   }
 
   async stop(): Promise<void> {

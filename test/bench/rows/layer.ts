@@ -21,8 +21,10 @@ export async function layerRows(bench: Bench): Promise<Figure[]> {
   bench.say(`push and pull ${title}`);
   const measures = [
     { title: `push ${title}: one chunked PATCH, as docker`, unit: 'MB/s', better: 'more' },
+    { title: '… processor time, server and emulator', unit: 's/GiB', better: 'less' },
     { title: `push ${title}: one PUT, as containerd`, unit: 'MB/s', better: 'more' },
     { title: `pull ${title}, through the registry`, unit: 'MB/s', better: 'more' },
+    { title: '… processor time, server and emulator', unit: 's/GiB', better: 'less' },
     { title: `pull ${title}, by redirect`, unit: 'MB/s', better: 'more' },
   ] as const;
   bench.note(
@@ -34,12 +36,14 @@ export async function layerRows(bench: Bench): Promise<Figure[]> {
     const contender = await bench.contender(column, 'proxy');
     if (!warmed.has(column)) await push(contender, warm, 'patch');
     warmed.add(column);
-    return [
-      await push(contender, layer.patch, 'patch'),
-      await push(contender, layer.put, 'put'),
-      await pull(contender, layer.patch),
-      await pullByRedirect(bench, column, layer.patch),
-    ];
+    const perGibibyte = async (since: number): Promise<number> =>
+      ((await bench.processor(column, contender)) - since) * (1024 / mebibytes);
+    let since = await bench.processor(column, contender);
+    const patched = [await push(contender, layer.patch, 'patch'), await perGibibyte(since)];
+    const put = await push(contender, layer.put, 'put');
+    since = await bench.processor(column, contender);
+    const pulled = [await pull(contender, layer.patch), await perGibibyte(since)];
+    return [...patched, put, ...pulled, await pullByRedirect(bench, column, layer.patch)];
   });
 }
 

@@ -1,4 +1,3 @@
-import { processorSeconds } from '../child.ts';
 import type { Bench, Contender } from '../bench.ts';
 import { digestOf, freshLayer, manifestOf, mediaType, pushLayer, pushManifest } from '../content.ts';
 import type { Layer } from '../content.ts';
@@ -92,8 +91,6 @@ async function measureOnce(
   column: Column,
   contender: Contender,
 ): Promise<number[]> {
-  const pids = [contender.server.pid];
-  if (column.endsWith('-azurite')) pids.push(bench.emulator.pid);
   const order = {
     port: Number(new URL(contender.server.url).port),
     method: kind.method,
@@ -103,14 +100,8 @@ async function measureOnce(
     status: kind.status,
   };
   await measureRate({ ...order, seconds: bench.quick ? 0.5 : 1 });
-  const before = await used(pids);
+  const before = await bench.processor(column, contender);
   const report = await measureRate({ ...order, seconds: bench.quick ? 1.5 : 3 });
-  const processor = (await used(pids)) - before;
+  const processor = (await bench.processor(column, contender)) - before;
   return [report.requests / report.seconds, (processor * 1e6) / report.requests];
-}
-
-async function used(pids: readonly number[]): Promise<number> {
-  let sum = 0;
-  for (const pid of pids) sum += (await processorSeconds(pid)) ?? Number.NaN;
-  return sum;
 }

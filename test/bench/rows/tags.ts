@@ -14,9 +14,10 @@ const pageSize = 1000;
 /** Seconds to list every tag of a big repository, a page of 1,000 at a time. */
 export async function tagRows(bench: Bench): Promise<Figure[]> {
   const count = bench.quick ? 1000 : 10_000;
-  const patience = bench.quick ? 20 : 60;
+  const patience = bench.quick ? 20 : 40;
   const tags = Array.from({ length: count }, (_, index) => `v${String(index).padStart(5, '0')}`);
   const filled = new Set<Column>();
+  const givenUp = new Map<Column, string>();
   bench.say(`list ${count} tags`);
   bench.note(
     `Tags are laid into the peers' storage directly (in distribution the link that a listing reads, in zot the index): ` +
@@ -31,7 +32,9 @@ export async function tagRows(bench: Bench): Promise<Figure[]> {
         await fill(bench, column, client, tags);
         filled.add(column);
       }
-      return [await list(client, count, patience)];
+      const listed = givenUp.get(column) ?? (await list(client, count, patience));
+      if (typeof listed === 'string') givenUp.set(column, listed);
+      return [listed];
     },
   );
 }
