@@ -65,6 +65,8 @@ export function readConfig(env: Environment): Config {
     .map((name) => name.trim());
   const registries = [first, ...others].map((name) => named('REGISTRIES', () => parseRegistryName(name)));
   const domain = env['REGISTRY_DOMAIN']?.toLowerCase();
+  if (domain && env['UPLOAD_ENDPOINT'])
+    throw new Error('UPLOAD_ENDPOINT: cannot be combined with REGISTRY_DOMAIN, since it names no registry');
   const deadline = integer(env, 'REQUEST_SECONDS', 0, 0, 230);
   return {
     registries: [registries[0] ?? parseRegistryName(first), ...registries.slice(1)],

@@ -59,7 +59,7 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
   const arrival = {
     request,
     registry,
-    origin: app.config.publicUrl ?? url.origin,
+    origin: originOf(app, url),
     address: app.gate.address(request),
     noted: trail,
   };
@@ -126,6 +126,15 @@ function userAgentOf({ headers }: RegistryRequest): string {
 
 function withHeaders(reply: Reply, headers: Reply['headers']): Reply {
   return { ...reply, headers: { ...headers, ...reply.headers } };
+}
+
+/**
+ * What challenges and tokens name: the configured base URL, since a request can lie about its own; with a domain, the
+ * host that named the registry, which was checked by that.
+ */
+function originOf({ config }: App, url: URL): string {
+  if (config.publicUrl === undefined) return url.origin;
+  return config.domain ? `${new URL(config.publicUrl).protocol}//${url.host}` : config.publicUrl;
 }
 
 function methodOf<O>(methods: Readonly<Record<string, O>>, method: string): O {

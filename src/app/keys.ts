@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { KeyStore } from '../store/keys.ts';
@@ -23,7 +24,8 @@ function fileKeys(file: string): KeyStore {
     load,
     async save(text, previous) {
       await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-      const fresh = `${file}.${process.pid}.new`;
+      // Processes in containers that share a volume may have the same id.
+      const fresh = `${file}.${randomUUID()}.new`;
       const handle = await open(fresh, 'w', 0o600);
       try {
         await handle.writeFile(text);
