@@ -1,5 +1,6 @@
+import { afterEach } from 'vitest';
 import { enableAdmin, adminPasswords } from '../../src/access/admin.ts';
-import { readRegistry, updateRegistry } from '../../src/access/registry.ts';
+import { updateRegistry } from '../../src/access/registry.ts';
 import { putAssignment } from '../../src/access/roles.ts';
 import { putScopeMap } from '../../src/access/scopemaps.ts';
 import { generatePasswords, putToken } from '../../src/access/tokens.ts';
@@ -13,8 +14,8 @@ import { jsonOf } from '../support/answer.ts';
 export interface Lab extends TestApp {
   /** Name of the registry as the user name of its admin. */
   admin(): Promise<Login>;
-  /** A token with these actions, and its password. */
-  token(name: string, actions: readonly string[] | string): Promise<Login>;
+  /** A token with these actions, or bound to the scope map of this name, and its password. */
+  token(name: string, actions: readonly string[] | string, expiry?: number): Promise<Login>;
   /** A principal of the directory with these roles, each on everything or on `patterns`. */
   principal(assigned: readonly string[], patterns?: readonly string[]): Promise<Login & { id: string }>;
   settings(change: Partial<RegistryDocument>): Promise<void>;
@@ -52,7 +53,8 @@ function principalOf(id: string) {
 }
 
 export async function openLab(options: TestAppOptions = {}): Promise<Lab> {
-  const test = await openTestApp({ signIn: { keys: shared, entra: directory }, ...options });
+  const signIn = { keys: shared, entra: directory, ...options.signIn };
+  const test = await openTestApp({ ...options, signIn });
   const { registry } = test;
   const ctx = test.app.context;
   let made = 0;
@@ -80,11 +82,11 @@ export async function openLab(options: TestAppOptions = {}): Promise<Lab> {
       const [first] = adminPasswords(ctx, registry, document);
       return { username: registry, password: first?.value ?? '' };
     },
-    async token(name, actions) {
+    async token(name, actions, expiry) {
       const map = typeof actions === 'string' ? actions : `map-of-${name}`;
       if (typeof actions !== 'string') await putScopeMap(ctx, registry, map, { actions });
       await putToken(ctx, registry, name, { scopeMap: map });
-      const [password] = await generatePasswords(ctx, registry, name, ['password1']);
+      const [password] = await generatePasswords(ctx, registry, name, ['password1'], expiry);
       return { username: name, password: password?.value ?? '' };
     },
     async principal(assigned, patterns = ['*']) {
@@ -102,9 +104,17 @@ export async function openLab(options: TestAppOptions = {}): Promise<Lab> {
   };
 }
 
-/** The settings as storage has them. */
-export async function stored({ app, registry }: Lab): Promise<RegistryDocument> {
-  return await readRegistry(app.context, registry);
+/** Opens labs, and closes them after the test that opened them. */
+export function keptLabs(): typeof openLab {
+  const labs: Lab[] = [];
+  afterEach(async () => {
+    await Promise.all(labs.splice(0).map((lab) => lab.close()));
+  });
+  return async (options) => {
+    const lab = await openLab(options);
+    labs.push(lab);
+    return lab;
+  };
 }
 
 export function basic({ username, password }: Login): string {
