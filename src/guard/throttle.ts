@@ -36,6 +36,8 @@ interface Tally {
 }
 
 interface Pair extends Tally {
+  /** Whether its address is known: else it may be the owner's, who must not wait for others. */
+  readonly certain: boolean;
   running: number;
   readonly line: (() => void)[];
 }
@@ -59,14 +61,15 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
     return new Problem('TOOMANYREQUESTS', undefined, { headers: { 'retry-after': String(seconds) } });
   };
 
-  const abreast = (pair: Pair) => (failuresOf(pair) > FREE ? 1 : ABREAST);
+  const isNarrow = (pair: Pair) => pair.certain && failuresOf(pair) > FREE;
+  const abreast = (pair: Pair) => (isNarrow(pair) ? 1 : ABREAST);
 
-  const takeTurn = async (pair: Pair, refusable: boolean) => {
+  const takeTurn = async (pair: Pair) => {
     if (pair.running < abreast(pair)) {
       pair.running += 1;
       return;
     }
-    if (refusable && failuresOf(pair) > FREE && pair.line.length >= LINE) throw refuse(pair);
+    if (isNarrow(pair) && pair.line.length >= LINE) throw refuse(pair);
     await new Promise<void>((resolve) => void pair.line.push(resolve));
   };
 
@@ -85,16 +88,16 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
   return {
     async attempt(identity, address, check) {
       const network = networkOf(address);
-      const refusable = network !== '';
+      const certain = network !== '';
       const key = JSON.stringify([identity.slice(0, 300), network]);
-      const pair = pairs.get(key) ?? { failures: 0, last: 0, running: 0, line: [] };
+      const pair = pairs.get(key) ?? { failures: 0, last: 0, certain, running: 0, line: [] };
       remember(pairs, key, pair);
-      await takeTurn(pair, refusable);
+      await takeTurn(pair);
       try {
         const failures = failuresOf(pair);
-        if (refusable && failures >= REFUSE) throw refuse(pair);
+        if (certain && failures >= REFUSE) throw refuse(pair);
         await slow(failures, FREE);
-        if (refusable && !welcome.has(key)) await slow(failuresOf(addresses.get(network)), FREE_OF_ADDRESS);
+        if (certain && !welcome.has(key)) await slow(failuresOf(addresses.get(network)), FREE_OF_ADDRESS);
         const found = await check();
         if (found !== undefined) {
           pair.failures = 0;
@@ -108,7 +111,7 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
         return undefined;
       } finally {
         handOver(pair);
-        if (pair.failures === 0 && pair.running === 0) pairs.delete(key);
+        if (pair.failures === 0 && pair.running === 0 && pairs.get(key) === pair) pairs.delete(key);
       }
     },
   };
