@@ -34,10 +34,20 @@ afterEach(async () => {
   for (const app of opened.splice(0)) await app.close();
 });
 
+const catalog = { type: 'registry', name: 'catalog', actions: ['*'] };
+
+function repository(...actions: string[]) {
+  return { type: 'repository', name: 'team/app', actions };
+}
+
+/** A part of a token. */
+function part(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
 /** An app that trusts the authority. */
 async function open(options: Partial<EntraOptions> = {}): Promise<TestApp> {
-  const log = () => undefined;
-  const entra = openEntra({ now: clock.now, log }, { ...authority.options, ...options });
+  const entra = openEntra({ now: clock.now, log: () => undefined }, { ...authority.options, ...options });
   const app = await openTestApp({ clock, signIn: { keys, entra } });
   opened.push(app);
   return app;
@@ -168,7 +178,6 @@ describe('a token of the directory', () => {
 });
 
 describe('a signature', () => {
-  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const body = () => {
     const seconds = Math.floor(clock.now() / 1000);
     return part({ ...authority.claims(USER), iat: seconds, nbf: seconds, exp: seconds + 600 });
@@ -370,9 +379,8 @@ describe('a service principal', () => {
 
   test('is refused when the directory signs another application in', async () => {
     const app = await open();
-    const { claims } = authority;
-    authority.claims = (id, more) => claims(id, { ...more, appid: USER });
-    expect(await problemOf(await login(app, CLIENT, SECRET))).toBe('401 UNAUTHORIZED');
+    authority.addClient({ clientId: USER, secret: SECRET, objectId: APP, issuedTo: CLIENT });
+    expect(await problemOf(await login(app, USER, SECRET))).toBe('401 UNAUTHORIZED');
   });
 });
 
@@ -383,8 +391,6 @@ describe('roles decide what access tokens hold', () => {
     const claims = decoded(await accessOf(app, await refreshOf(app), scope));
     return claims['access'];
   };
-  const repository = (...actions: string[]) => ({ type: 'repository', name: 'team/app', actions });
-  const catalog = { type: 'registry', name: 'catalog', actions: ['*'] };
 
   test('on the registry', async () => {
     const app = await open();

@@ -20,6 +20,8 @@ export interface Client {
   readonly secret: string;
   readonly objectId: string;
   readonly tenant: string;
+  /** The application that its tokens name, where that is another. */
+  readonly issuedTo?: string;
 }
 
 /** A directory on the loopback that speaks OpenID Connect as Microsoft Entra does. */
@@ -115,38 +117,34 @@ export async function openAuthority(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, id = '', rest = ''] = /^\/([^/]+)(\/.*)$/.exec(request.url ?? '') ?? [];
-    const endpoint = { [DISCOVERY]: 'discovery', [KEYS]: 'keys', [TOKEN]: 'token' }[rest];
-    if (endpoint === 'discovery' || endpoint === 'keys' || endpoint === 'token') authority.calls[endpoint]++;
-    if (authority.mood === 'down') return void request.socket.destroy();
-    if (authority.mood === 'ailing') return void send(response, 503, { error: 'temporarily_unavailable' });
-    if (authority.mood === 'babbling') return void response.end('<html>');
-    if (!tenants.includes(id) || endpoint === undefined)
-      return void send(response, 404, { error: 'unknown' });
-    if (endpoint === 'keys') return void send(response, 200, { keys: [key.jwk] });
-    if (endpoint === 'token') return void (await grant(id, request, response));
-    const base = `${url}/${id}`;
-    send(response, 200, {
-      issuer: authority.issuerOf(id),
-      jwks_uri: `${base}${KEYS}`,
-      token_endpoint: `${base}${TOKEN}`,
-    });
+    const endpoint = ENDPOINTS.get(rest);
+    if (endpoint) authority.calls[endpoint]++;
+    if (authority.mood === 'down') request.socket.destroy();
+    else if (authority.mood === 'ailing') send(response, [503, { error: 'temporarily_unavailable' }]);
+    else if (authority.mood === 'babbling') response.end('<html>');
+    else if (!tenants.includes(id) || !endpoint) send(response, [404, { error: 'unknown' }]);
+    else if (endpoint === 'keys') send(response, [200, { keys: [key.jwk] }]);
+    else if (endpoint === 'discovery') send(response, [200, describe(id)]);
+    else send(response, await grant(id, new URLSearchParams(String(Buffer.from(await gather(request))))));
   }
 
-  async function grant(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const form = new URLSearchParams(Buffer.from(await gather(request)).toString());
+  const describe = (id: string) => ({
+    issuer: authority.issuerOf(id),
+    jwks_uri: `${url}/${id}${KEYS}`,
+    token_endpoint: `${url}/${id}${TOKEN}`,
+  });
+
+  async function grant(id: string, form: URLSearchParams): Promise<Answer> {
     authority.forms.push(form);
     const field = (name: string) => form.get(name) ?? '';
-    if (field('grant_type') !== 'client_credentials')
-      return void send(response, 400, { error: 'unsupported_grant_type' });
+    if (field('grant_type') !== 'client_credentials') return [400, { error: 'unsupported_grant_type' }];
     const client = clients.find((other) => other.clientId === field('client_id') && other.tenant === id);
-    if (!client) return void send(response, 400, { error: 'unauthorized_client' });
-    if (client.secret !== field('client_secret'))
-      return void send(response, 401, { error: 'invalid_client' });
+    if (!client) return [400, { error: 'unauthorized_client' }];
+    if (client.secret !== field('client_secret')) return [401, { error: 'invalid_client' }];
     const own = { aud: field('scope').replace(/\/\.default$/, ''), iss: authority.issuerOf(id), tid: id };
-    const token = await authority.mint(
-      authority.claims(client.objectId, { ...own, appid: client.clientId, azp: undefined }),
-    );
-    send(response, 200, { token_type: 'Bearer', expires_in: 3600, access_token: token });
+    const appid = client.issuedTo ?? client.clientId;
+    const token = await authority.mint(authority.claims(client.objectId, { ...own, appid }));
+    return [200, { token_type: 'Bearer', expires_in: 3600, access_token: token }];
   }
 
   return authority;
@@ -155,8 +153,15 @@ export async function openAuthority(
 const DISCOVERY = '/v2.0/.well-known/openid-configuration';
 const KEYS = '/discovery/v2.0/keys';
 const TOKEN = '/oauth2/v2.0/token';
+const ENDPOINTS: ReadonlyMap<string, keyof Authority['calls']> = new Map([
+  [DISCOVERY, 'discovery'],
+  [KEYS, 'keys'],
+  [TOKEN, 'token'],
+] as const);
 
-function send(response: ServerResponse, status: number, body: unknown): void {
+type Answer = readonly [status: number, body: unknown];
+
+function send(response: ServerResponse, [status, body]: Answer): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }
