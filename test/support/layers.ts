@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   management: WIRE,
   portal: WIRE,
   app: 'everything',
+  cli: [],
   local: 'everything',
 };
 
@@ -69,7 +70,7 @@ const TOP = new Set([
 
 const VAGUE = /^(utils?|helpers?|common|managers?|services?|impl|index|misc|shared)\.ts$/;
 /** Files that are started, not imported. */
-const ENTRIES = new Set(['src/local/main.ts', 'src/local/azurite-worker.ts']);
+const ENTRIES = new Set(['src/local/main.ts', 'src/local/azurite-worker.ts', 'src/cli/main.ts']);
 /** A statement at the left margin that calls, awaits or decides; the formatter indents all that is within another. */
 const EFFECT =
   /^(?:await|void|new|if|for|while|try|throw|delete)\b|^(?!import\(|function\b)[A-Za-z_$][\w$.]*\(/m;
