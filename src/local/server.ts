@@ -1,9 +1,16 @@
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import {
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  createServer,
+} from 'node:http';
 import { finished } from 'node:stream/promises';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type { App } from '../app/compose.ts';
 import { handle } from '../app/http.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
+import { Problem } from '../model/problem.ts';
 
 /** Requests under way get this long to end after a stop was asked for, in milliseconds. */
 const STOP_MS = 10_000;
@@ -21,6 +28,9 @@ export async function listen(app: App, host: string, port: number): Promise<List
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
     void serve(app, request, response);
   });
+  // Of expectations only 100-continue means anything; others may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', (request, response) => void serve(app, request, response));
+  server.on('clientError', refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
@@ -48,6 +58,26 @@ async function serve(app: App, request: IncomingMessage, response: ServerRespons
     app.context.log('warn', 'answer broken off', { error: String(error) });
     response.destroy();
   }
+  // A client may read an early answer only after it has sent all.
+  request.resume();
+}
+
+/** Answers what is no HTTP, as far as the connection still takes an answer. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = new Problem('REQUEST_INVALID').toBody();
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** Costs a tenth of a web `Request`, which is felt where answering costs one point read. */
@@ -56,23 +86,37 @@ function toRegistryRequest(request: IncomingMessage): RegistryRequest {
   const bodiless = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
   return {
     method,
-    url: `http://${validHost(headers.host)}${url.startsWith('/') ? url : '/'}`,
+    url: urlOf(url, headers.host),
     headers: {
       get(name) {
         const value = headers[name];
         return value === undefined ? null : String(value);
       },
     },
-    body: bodiless ? null : request,
+    body: bodiless ? null : bytesOf(request),
     address: request.socket.remoteAddress ?? '',
   };
 }
 
+/** Stopping early leaves the connection open, for the answer. A body that breaks off is its sender's problem. */
+async function* bytesOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request.iterator({ destroyOnReturn: false });
+  } catch (cause) {
+    throw new Problem('REQUEST_INVALID', 'the body broke off', { cause });
+  }
+}
+
+/** A target may be a whole URL, whose host then counts (RFC 9112 section 3.2.2). */
+function urlOf(target: string, host: string | undefined): string {
+  const [, authority = host, path = target] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? [];
+  return `http://${validHost(authority)}${path.startsWith('/') ? path : '/'}`;
+}
+
 /** A host that cannot stand in a URL must not turn a request into an error of ours. */
 function validHost(host: string | undefined): string {
-  return host !== undefined && /^[A-Za-z0-9._-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/.test(host)
-    ? host
-    : 'localhost';
+  const plain = host !== undefined && /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host);
+  return plain && URL.canParse(`http://${host}`) ? host : 'localhost';
 }
 
 async function send({ status, headers, body }: Reply, response: ServerResponse): Promise<void> {
