@@ -14,6 +14,16 @@ export interface NewPassword {
   readonly expiry?: number;
 }
 
+/** What service principals sign in with: their application's id. */
+export function isPrincipalName(name: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(name);
+}
+
+/** Whether a token can have this name: the admin user and principals have theirs, and a token would never be asked. */
+export function isTokenName(registry: RegistryName, name: string): boolean {
+  return /^[A-Za-z0-9-]{5,50}$/.test(name) && name.toLowerCase() !== registry && !isPrincipalName(name);
+}
+
 export async function getToken(
   ctx: Context,
   registry: RegistryName,
@@ -42,8 +52,11 @@ export async function putToken(
     readonly mustExist?: boolean;
   },
 ): Promise<TokenDocument> {
-  if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
-    throw new Problem('REQUEST_INVALID', 'a token has 5-50 letters, digits or dashes');
+  if (!isTokenName(registry, name)) {
+    const rule =
+      'a token has 5-50 letters, digits or dashes, and not the name of the registry or of a principal';
+    throw new Problem('REQUEST_INVALID', rule);
+  }
   let narrowed = false;
   const token = await changeResource<TokenDocument, TokenDocument>(
     ctx,

@@ -2,7 +2,7 @@ import { ADMIN_SUBJECT, isAdminPassword, matchAdmin } from '../access/admin.ts';
 import { currentRegistry } from '../access/registry.ts';
 import { entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
 import { getScopeMap, grantsOf } from '../access/scopemaps.ts';
-import { getToken, matchPassword, tokenSubject } from '../access/tokens.ts';
+import { getToken, isPrincipalName, isTokenName, matchPassword, tokenSubject } from '../access/tokens.ts';
 import type { RegistryDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { type Grants, NO_GRANTS, isAction } from '../access/permission.ts';
@@ -27,9 +27,6 @@ export interface Auth {
 /** The user name under which a refresh token is the password (`az acr login`). */
 export const REFRESH_USER = '00000000-0000-0000-0000-000000000000';
 export const ANONYMOUS: Subject = { id: 'anonymous', name: 'anonymous' };
-
-const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const TOKEN_NAME = /^[A-Za-z0-9-]{5,50}$/;
 
 /** Stands for tokens that do not exist: of the same shape, and no password can be its own. */
 const NOBODY: TokenDocument = {
@@ -95,11 +92,11 @@ async function match(
     const mark = matchAdmin(ctx, registry, document, password);
     return mark === undefined ? undefined : { id: ADMIN_SUBJECT, name: registry, password: mark };
   }
-  if (GUID.test(username)) {
+  if (isPrincipalName(username)) {
     const principal = await auth.entra?.signIn(username, password);
     return principal && entraPrincipalSubject(principal);
   }
-  if (!TOKEN_NAME.test(username)) return undefined;
+  if (!isTokenName(registry, username)) return undefined;
   const token = await getToken(ctx, registry, username);
   // As much work for a name that nobody has, so that time does not tell which names exist.
   const found = matchPassword(token ?? NOBODY, password, ctx.now());

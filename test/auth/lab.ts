@@ -8,7 +8,7 @@ import type { Entra } from '../../src/auth/entra.ts';
 import { memoryKeyStore } from '../../src/auth/keys.ts';
 import type { RegistryDocument } from '../../src/model/access.ts';
 import { HOST, type TestApp, type TestAppOptions, openTestApp } from '../support/app.ts';
-import { jsonOf } from '../support/answer.ts';
+import { jsonOf, problemOf } from '../support/answer.ts';
 
 /** An app that requires sign-in, and what tests of it need. */
 export interface Lab extends TestApp {
@@ -116,6 +116,22 @@ export function keptLabs(): typeof openLab {
     return lab;
   };
 }
+
+export const TAGS = '/v2/team/app/tags/list';
+export const PULL = 'repository:team/app:pull';
+
+/** The answer to `GET tags` with this header. */
+export async function listTags(lab: Lab, authorization: string): Promise<string> {
+  const response = await lab.fetch('GET', TAGS, { headers: { authorization } });
+  // A repository that is not there: the answer to those who may look.
+  if (response.status === 404) return 'let in';
+  const challenge = response.headers.get('www-authenticate') ?? '';
+  const error = /,error="(\w+)"$/.exec(challenge)?.[1] ?? 'no error';
+  return `${await problemOf(response)} ${error}`;
+}
+
+export const REFUSED = '401 UNAUTHORIZED invalid_token';
+export const NARROW = '401 UNAUTHORIZED insufficient_scope';
 
 export function basic({ username, password }: Login): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
