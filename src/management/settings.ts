@@ -1,11 +1,11 @@
-import { isIP } from 'node:net';
 import { ADMIN_SUBJECT } from '../access/admin.ts';
 import { isPattern } from '../access/permission.ts';
 import { withRevocation } from '../access/registry.ts';
 import { ANONYMOUS } from '../auth/sign-in.ts';
+import { isRange } from '../guard/address.ts';
 import type { RegistryDocument } from '../model/access.ts';
 import { ArmProblem, invalid } from './arm.ts';
-import { Fields } from './body.ts';
+import { Fields, needed } from './body.ts';
 
 type Change = (document: RegistryDocument) => RegistryDocument;
 type Kind = 'update' | 'replace';
@@ -109,7 +109,8 @@ export function fixedProperties(): Readonly<Record<string, unknown>> {
  */
 export function readChange(body: Fields, kind: Kind, location: string): Change {
   body.only('id', 'name', 'type', 'location', 'tags', 'sku', 'identity', 'systemData', 'properties');
-  checkLocation(body.text('location'), location);
+  const given = body.text('location');
+  checkLocation(kind === 'replace' ? needed(given, 'location') : given, location);
   const identity = body.object('identity')?.choice('type', ['None', 'SystemAssigned', 'UserAssigned']);
   if (identity !== undefined && identity !== 'None')
     throw invalid("The property 'identity' is not supported.");
@@ -211,18 +212,12 @@ function readNetworkRules(fields: Fields, key: string) {
   const action = given.choice('defaultAction', ['Allow', 'Deny']);
   const rules = given.objects('ipRules')?.map((rule) => {
     rule.only('action', 'value').choice('action', ['Allow']);
-    return { value: parseRange(rule.text('value') ?? '') };
+    const value = needed(rule.text('value'), 'value');
+    if (isRange(value)) return { value };
+    throw invalid(`'${value.slice(0, 100)}' is not an IPv4 or IPv6 address or CIDR range.`);
   });
   if ((rules ?? []).length > IP_RULES) throw invalid(`At most ${IP_RULES} IP rules are allowed.`);
   return { allowByDefault: action === undefined ? undefined : action === 'Allow', rules };
-}
-
-/** An IPv4 or IPv6 address or CIDR range, as it was given. Throws REQUEST_INVALID. */
-function parseRange(text: string): string {
-  const [, address = '', length] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const family = isIP(address);
-  if (family !== 0 && (length === undefined || Number(length) <= (family === 4 ? 32 : 128))) return text;
-  throw invalid(`'${text.slice(0, 100)}' is not an IPv4 or IPv6 address or CIDR range.`);
 }
 
 function fixed(value: unknown): Rule {

@@ -224,6 +224,7 @@ describe('the registry resource', () => {
       status: 409,
       body: { error: { code: 'InvalidResourceLocation' } },
     });
+    expect(await arm.call('PUT', '.', { body: {} })).toMatchObject({ status: 400 });
   });
 
   test('is neither made nor deleted by this API, and says how it is', async () => {

@@ -6,7 +6,7 @@ import { posix } from 'node:path';
  */
 const FEATURES = ['access', 'uploads', 'lifecycle', 'replication', 'transfer', 'tasks', 'connected'];
 const CORE = ['registry', 'events', 'store', 'model'];
-const WIRE = ['http', 'registry', 'auth', ...FEATURES, 'model'];
+const WIRE = ['http', 'registry', 'auth', 'guard', ...FEATURES, 'model'];
 
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   model: [],
