@@ -9,6 +9,7 @@ import { startClocks } from './clocks.ts';
 import { loadUploadKey } from './keys.ts';
 import { HELP, type LocalOptions, readOptions } from './options.ts';
 import { listen } from './server.ts';
+import { type Tls, explainTrust, loadDevelopmentTls, readOwnTls } from './tls/certificate.ts';
 
 /** Starts the local host and runs until a signal; resolves to the exit code. */
 async function main(): Promise<number> {
@@ -42,18 +43,25 @@ async function main(): Promise<number> {
 }
 
 async function serveUntil(app: App, options: LocalOptions, stopAsked: Promise<string>) {
-  const listening = await listen(app, options.host, options.port);
+  const tls = await loadTls(options);
+  const listening = await listen(app, options.host, options.port, tls);
   const stopClocks = startClocks(app);
-  const address = listening.url.slice('http://'.length);
+  const address = new URL(listening.url).host;
   const login = await firstLogin(app, address);
   process.stdout.write(
     `listening on ${listening.url}\n` +
-      `data in ${path.resolve(options.data)}\n\n${login}` +
+      `data in ${path.resolve(options.data)}\n\n` +
+      (tls?.trust === undefined ? login : `${explainTrust(tls.trust, address)}${login}`) +
       `  docker tag hello-world ${address}/hello:1 && docker push ${address}/hello:1\n\n`,
   );
   process.stdout.write(`${await stopAsked}: stopping\n`);
   await listening.stop();
   await stopClocks();
+}
+
+async function loadTls({ tls, data, host }: LocalOptions): Promise<Tls | undefined> {
+  if (tls === 'development') return await loadDevelopmentTls(path.join(data, 'tls'), host);
+  return tls && (await readOwnTls(tls.cert, tls.key));
 }
 
 /**

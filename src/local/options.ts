@@ -9,6 +9,8 @@ export interface LocalOptions {
   readonly data: string;
   /** Which storage: the embedded Azurite, a directory, or the account that settings name. */
   readonly storage: 'azurite' | 'disk' | 'account';
+  /** Undefined: plain http. */
+  readonly tls?: 'development' | { readonly cert: string; readonly key: string };
   /** No sign-in. */
   readonly open: boolean;
   readonly settings: Readonly<Record<string, string>>;
@@ -31,6 +33,10 @@ Usage: npm start -- [options]
   --upload-endpoint URL host that takes upload bytes, running this
                         same program over the same storage
   --max-body BYTES      largest request body; 0 for no limit         (default 0)
+  --tls                 https with a development certificate, made
+                        once and kept beside the data
+  --tls-cert FILE --tls-key FILE
+                        https with a certificate of your own (PEM)
   --open                let everybody do everything, without sign-in
   --log                 print a JSON line per request
   --help                print this
@@ -40,6 +46,7 @@ Settings in the environment (see the README's table) apply too; options win.
 Examples:
   npm start
   npm start -- --disk /var/lib/functionary --port 5001
+  npm start -- --tls --port 5443
 `;
 
 /** Reads the command line; 'help' when asked for. Throws an Error that a person can act on. */
@@ -56,6 +63,9 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
       'upload-endpoint': { type: 'string' },
       'max-body': { type: 'string', default: '0' },
       log: { type: 'boolean', default: false },
+      tls: { type: 'boolean', default: false },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
       open: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -69,7 +79,13 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
     );
   }
   if (values.account && values.disk !== undefined) throw new Error('--account and --disk exclude each other');
+  const { 'tls-cert': cert, 'tls-key': key } = values;
+  if ((cert === undefined) !== (key === undefined))
+    throw new Error('--tls-cert and --tls-key: one needs the other');
   return {
+    ...(cert !== undefined && key !== undefined
+      ? { tls: { cert, key } }
+      : values.tls && { tls: 'development' as const }),
     host: values.host,
     port: Number(values.port),
     data: values.disk ?? values.data,

@@ -5,31 +5,39 @@ import {
   type ServerResponse,
   createServer,
 } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { finished } from 'node:stream/promises';
 import { type Duplex, Readable } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { App } from '../app/compose.ts';
 import { handle } from '../app/http.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
 import { Problem } from '../model/problem.ts';
+import type { Tls } from './tls/certificate.ts';
 
 /** Requests under way get this long to end after a stop was asked for, in milliseconds. */
 const STOP_MS = 10_000;
 
 export interface Listening {
-  /** `http://127.0.0.1:5000`. */
+  /** `http://127.0.0.1:5000`; https where there is a certificate. */
   readonly url: string;
   /** Stops accepting, lets requests under way end, then closes. */
   stop(): Promise<void>;
 }
 
-/** Serves the registry under node:http. Rejects when the port is taken, with Node's own error. */
-export async function listen(app: App, host: string, port: number): Promise<Listening> {
+/**
+ * Serves the registry under node:http, or node:https where there is a certificate. Rejects when the port is taken,
+ * with Node's own error.
+ */
+export async function listen(app: App, host: string, port: number, tls?: Tls): Promise<Listening> {
   // A layer may take hours to arrive; only silence ends a connection.
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
-    void serve(app, request, response);
-  });
+  const limits = { requestTimeout: 0, keepAliveTimeout: 65_000 };
+  const answer = (request: IncomingMessage, response: ServerResponse) => void serve(app, request, response);
+  const server = tls
+    ? createTlsServer({ ...limits, key: tls.key, cert: tls.cert }, answer)
+    : createServer(limits, answer);
   // Of expectations only 100-continue means anything; others may be ignored (RFC 9110 section 10.1.1).
-  server.on('checkExpectation', (request, response) => void serve(app, request, response));
+  server.on('checkExpectation', answer);
   server.on('clientError', refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -37,7 +45,8 @@ export async function listen(app: App, host: string, port: number): Promise<List
   });
   const address = server.address();
   const actual = typeof address === 'object' && address ? address.port : port;
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, stop: () => stop(server) };
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${actual}`;
+  return { url: `${tls ? 'https' : 'http'}://${authority}`, stop: () => stop(server) };
 }
 
 async function stop(server: Server): Promise<void> {
@@ -86,7 +95,7 @@ function toRegistryRequest(request: IncomingMessage): RegistryRequest {
   const bodiless = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
   return {
     method,
-    url: urlOf(url, headers.host),
+    url: urlOf(url, headers.host, request.socket instanceof TLSSocket ? 'https' : 'http'),
     headers: {
       get(name) {
         const value = headers[name];
@@ -108,9 +117,9 @@ async function* bytesOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
 }
 
 /** A target may be a whole URL, whose host then counts (RFC 9112 section 3.2.2). */
-function urlOf(target: string, host: string | undefined): string {
+function urlOf(target: string, host: string | undefined, scheme: string): string {
   const [, authority = host, path = target] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? [];
-  return `http://${validHost(authority)}${path.startsWith('/') ? path : '/'}`;
+  return `${scheme}://${validHost(authority)}${path.startsWith('/') ? path : '/'}`;
 }
 
 /** A host that cannot stand in a URL must not turn a request into an error of ours. */

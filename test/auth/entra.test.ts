@@ -45,6 +45,12 @@ function part(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
+/** The payload of a good token. */
+function body(): string {
+  const seconds = Math.floor(clock.now() / 1000);
+  return part({ ...authority.claims(USER), iat: seconds, nbf: seconds, exp: seconds + 600 });
+}
+
 /** An app that trusts the authority. */
 async function open(options: Partial<EntraOptions> = {}): Promise<TestApp> {
   const entra = openEntra({ now: clock.now, log: () => undefined }, { ...authority.options, ...options });
@@ -178,11 +184,6 @@ describe('a token of the directory', () => {
 });
 
 describe('a signature', () => {
-  const body = () => {
-    const seconds = Math.floor(clock.now() / 1000);
-    return part({ ...authority.claims(USER), iat: seconds, nbf: seconds, exp: seconds + 600 });
-  };
-
   test('by an elliptic curve counts where the directory publishes such a key', async () => {
     await authority.rotate('ES256');
     const app = await open();
