@@ -11,7 +11,7 @@ import {
 import type { RegistryRequest } from '../http/message.ts';
 import type { RegistryName, Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import type { AccessClaims } from './jwt.ts';
+import type { AccessClaims, Subject } from './jwt.ts';
 import { ANONYMOUS, type Auth, type Credentials, grantsFor, signIn } from './sign-in.ts';
 
 /**
@@ -54,6 +54,8 @@ export interface Noted {
   claimed?: string;
   /** The name of the identity that was proven. */
   identity?: string;
+  /** The directory that it is from. */
+  tenant?: string;
   /** The id of the token that was given out. */
   jwtId?: string;
 }
@@ -84,6 +86,8 @@ type Failure = 'none' | 'invalid' | 'insufficient';
 interface Caller {
   readonly name: string;
   readonly subject: string;
+  /** Of the directory that the caller is from. */
+  readonly tenant: string | undefined;
   readonly grants: Grants;
 }
 
@@ -93,7 +97,10 @@ export function createAuthorize(auth: Auth): Authorize {
     if (permission === 'open') return identity(undefined);
     const header = arrival.request.headers.get('authorization');
     const caller = header === null ? undefined : await identify(auth, arrival, header);
-    if (arrival.noted && caller) arrival.noted.identity = caller.name;
+    if (caller) {
+      const { name, tenant } = caller;
+      Object.assign(arrival.noted ?? {}, { identity: name, ...(tenant !== undefined && { tenant }) });
+    }
     if (permission === 'session') return identity(caller);
     if (!caller) throw challenge(arrival, permission, repository, header === null ? 'none' : 'invalid');
     if (!decide(caller.grants, permission, repository)) {
@@ -136,12 +143,16 @@ export async function identify(
     const document = await currentRegistry(auth.ctx, registry);
     if (isRevoked(document, subject.id, issued)) return undefined;
     const access = await stillGranted(auth, registry, claims);
-    return access && { name: subject.name, subject: subject.id, grants: carriedGrants(access) };
+    return access && callerOf(subject, carriedGrants(access));
   }
   const credentials = readBasic(header);
   const subject = credentials && (await signIn(auth, registry, audience, address, credentials));
   const grants = subject && (await grantsFor(auth.ctx, registry, subject));
-  return subject && grants && { name: subject.name, subject: subject.id, grants };
+  return subject && grants && callerOf(subject, grants);
+}
+
+function callerOf({ id, name, tenant }: Subject, grants: Grants): Caller {
+  return { name, subject: id, tenant, grants };
 }
 
 /**

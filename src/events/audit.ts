@@ -27,6 +27,8 @@ export interface Trail {
   claimed?: string;
   /** The name of the identity that was proven. */
   identity?: string;
+  /** The directory that the identity is from. */
+  tenant?: string;
   /** The id (`jti`) of the token that was given out. */
   jwtId?: string;
   digest?: string;
@@ -119,7 +121,7 @@ export function auditLines(region: string, trail: Trail, ending: Ending): readon
       Digest: (trail.digest ?? '').slice(0, TEXT_LIMIT),
       MediaType: (trail.mediaType ?? '').slice(0, TEXT_LIMIT),
       ArtifactType: (trail.artifactType ?? '').slice(0, TEXT_LIMIT),
-      UserTenantId: '',
+      UserTenantId: trail.tenant ?? '',
       ...(trail.size !== undefined && { Size: trail.size }),
     },
   }));

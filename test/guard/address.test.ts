@@ -106,20 +106,18 @@ test.each([
   expect(networkOf(address)).toBe(network);
 });
 
+/** The caller of a request over a connection from `address` with this `X-Forwarded-For`. */
+function from(address: string | undefined, forwarded: string | undefined, trusted: TrustedProxies): string {
+  const headers = new Headers(forwarded === undefined ? {} : { 'x-forwarded-for': forwarded });
+  return callerAddress({ headers, ...(address !== undefined && { address }) }, trusted);
+}
+
 describe('the caller', () => {
   const proxies: TrustedProxies = {
     platform: false,
     ranges: addressRanges(['10.0.0.0/8', '2001:db8:f::/48']),
   };
   const platform: TrustedProxies = { platform: true, ranges: addressRanges(['192.0.2.0/24']) };
-  const from = (address: string | undefined, forwarded: string | undefined, trusted: TrustedProxies) =>
-    callerAddress(
-      {
-        headers: new Headers(forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }),
-        ...(address !== undefined && { address }),
-      },
-      trusted,
-    );
 
   test('is the connection where no proxy is trusted, whatever the header says', () => {
     expect(from('203.0.113.9', '198.51.100.1', NO_PROXIES)).toBe('203.0.113.9');

@@ -219,6 +219,17 @@ describe('an event of a repository', () => {
     ]);
   });
 
+  test('by somebody from a directory names the directory', async () => {
+    const { lab, send } = await openAudit();
+    const login = await lab.principal(['AcrPull']);
+    const token = bearer(await lab.access(login, 'repository:team/app:pull'));
+    const { lines } = await send('GET', '/v2/team/app/manifests/v1', token);
+    const tenant = '9d2b8a34-0000-4000-8000-000000000000';
+    expect(lines.map(({ fields }) => [fields['Identity'], fields['UserTenantId']])).toEqual([
+      [`user-${login.id.slice(0, 8)}`, tenant],
+    ]);
+  });
+
   test('by Basic is no sign-in besides', async () => {
     const { lab, admin, send } = await openAudit();
     const { response, lines } = await send('GET', '/v2/team/app/manifests/v1', basic(admin));
@@ -235,10 +246,11 @@ describe('a line', () => {
   });
 
   test('does not show a user name as long as passwords are, since people mistake the fields', () => {
-    const shown = (claimed: string) =>
-      auditLines('here', { ...trail, claimed }, { ...ending, status: 401 })[0]?.fields['Identity'];
-    expect(shown('00000000-0000-0000-0000-000000000000')).toBe('00000000-0000-0000-0000-000000000000');
-    expect(shown('x'.repeat(40))).toBe('');
+    const id = '00000000-0000-0000-0000-000000000000';
+    const lines = [id, 'x'.repeat(40)].flatMap((claimed) =>
+      auditLines('here', { ...trail, claimed }, { ...ending, status: 401 }),
+    );
+    expect(lines.map(({ fields }) => fields['Identity'])).toEqual([id, '']);
   });
 
   test('is bounded, however long its texts are, and so is the number of lines', () => {

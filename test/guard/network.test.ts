@@ -57,6 +57,10 @@ describe('network rules', () => {
 
 const platform = { proxies: { platform: true, ranges: addressRanges([]) }, rateLimits: false, audit: false };
 
+async function knock(lab: Lab): Promise<number> {
+  return (await lab.fetch('GET', '/v2/', { headers: { 'x-forwarded-for': OUTSIDE } })).status;
+}
+
 async function openNetwork(): Promise<Lab> {
   return await openLab({ config: { guard: platform } });
 }
@@ -165,13 +169,11 @@ test('a change of the rules acts within ten seconds on other instances, and at o
     registry: lab.registry,
     clock: lab.clock,
   });
-  const ask = async (instance: Lab) =>
-    (await instance.fetch('GET', '/v2/', { headers: { 'x-forwarded-for': OUTSIDE } })).status;
-  expect(await ask(other)).toBe(401);
+  expect(await knock(other)).toBe(401);
   await lab.settings(closed);
-  expect(await ask(lab)).toBe(403);
+  expect(await knock(lab)).toBe(403);
   lab.clock.advance(10_000);
-  expect(await ask(other)).toBe(403);
+  expect(await knock(other)).toBe(403);
 });
 
 test('where sign-in is off there are no network rules either', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { adminPasswords } from '../../src/access/admin.ts';
+import { readRegistry } from '../../src/access/registry.ts';
 import { handle } from '../../src/app/http.ts';
 import { addressRanges } from '../../src/guard/address.ts';
-import { basic, bearer, openLab, stored } from '../auth/lab.ts';
+import { basic, bearer, openLab } from '../auth/lab.ts';
 import { adapters } from '../support/app.ts';
 import { closing, descriptorOf, locationOf } from '../support/push.ts';
 import { intercept } from '../support/intercept.ts';
@@ -40,7 +41,11 @@ describe.each(adapters)('what is logged on %s', (adapter) => {
     ]);
     const principal = await lab.principal(['AcrPull']);
     keep('admin password', admin.password);
-    for (const { name, value } of adminPasswords(lab.app.context, lab.registry, await stored(lab)))
+    for (const { name, value } of adminPasswords(
+      lab.app.context,
+      lab.registry,
+      await readRegistry(lab.app.context, lab.registry),
+    ))
       keep(name, value);
     keep('token password', token.password);
     keep('secret of a service principal', principal.password);
