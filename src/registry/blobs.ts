@@ -4,7 +4,17 @@ import { Problem } from '../model/problem.ts';
 import { type LinkRow, type StoredBytes, contentKey, linkKey } from '../model/record.ts';
 import type { BlobName, ByteRange } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
-import { Conflict, always, ifAbsent, ifMatch, ifPresent, merge, put, remove } from '../store/records.ts';
+import {
+  Conflict,
+  Unavailable,
+  always,
+  ifAbsent,
+  ifMatch,
+  ifPresent,
+  merge,
+  put,
+  remove,
+} from '../store/records.ts';
 import { contend } from './commit.ts';
 
 /** The repository's link to a blob; undefined when it has none. One call. */
@@ -42,7 +52,17 @@ export async function readBlob(
 ): Promise<AsyncIterable<Uint8Array>> {
   const bytes = await ctx.blobs.read(physicalName(repository, link.phys), range);
   if (!bytes) throw new Problem('BLOB_UNKNOWN');
-  return bytes;
+  return exactly(bytes, range ? range.last - range.first + 1 : link.size);
+}
+
+/** Fails where a stream ends before its time: a client that was told a length would wait for the rest for ever. */
+async function* exactly(bytes: AsyncIterable<Uint8Array>, length: number): AsyncGenerator<Uint8Array> {
+  let left = length;
+  for await (const piece of bytes) {
+    left -= piece.length;
+    yield piece;
+  }
+  if (left !== 0) throw new Unavailable('the bytes of a blob are not as many as its row says');
 }
 
 /** The bytes of a manifest's row, wherever they lie. */

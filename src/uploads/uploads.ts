@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Algorithm, type Digest, algorithmOf, finish } from '../model/digest.ts';
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { findBlob, physicalName, publishBlob } from '../registry/blobs.ts';
+import { physicalName, publishBlob } from '../registry/blobs.ts';
 import { type BlobName, MissingBlock } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
 import { closeHash, runHash } from './progress.ts';
@@ -100,13 +100,13 @@ export async function finishUpload(
   if (found !== undefined && found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
 
   const at = physicalName(repository, next.id);
-  const stored = await commit(ctx, at, next, staged.whole, found);
-  if (stored === 'exists' && !(await isVerified(ctx, at, digest))) {
-    // Read back and named by an earlier try, or by somebody else: whoever can name it has no need of these bytes.
-    if (await findBlob(ctx, repository, digest)) return;
-    throw unknownUpload(next.id);
-  }
-  if (found === undefined && stored === 'committed') await verifyStored(ctx, at, next, digest);
+  // Bytes named by another algorithm than the session's are marked, so that nobody names them by that one, too.
+  const own = algorithm === session.algorithm;
+  const outcome = await commit(ctx, at, next, staged.whole, own ? found : digest);
+  if (outcome === 'exists') await checkTaken(ctx, at, next, digest);
+  else if (found === undefined && (await readBack(ctx, at, algorithm)) !== digest)
+    // The bytes stay: deleting them would free a name that another branch of the session may take meanwhile.
+    throw new Problem('DIGEST_INVALID', { digest });
   if (isLate(ctx, next)) throw unknownUpload(next.id);
   await publishBlob(ctx, repository, digest, next.id, next.offset);
 }
@@ -190,11 +190,21 @@ async function commit(
 }
 
 /**
- * Whether the bytes at a name that is taken were verified as `digest`: by an earlier try of the same request. If not,
- * the session was forked or cancelled. One name for two digests would let collection of one take the other's bytes.
+ * Checks bytes that were committed before: by an earlier try of this request, or by another branch of the session.
+ * Throws BLOB_UPLOAD_UNKNOWN unless they are what `digest` names, and no other digest can name them: collection of one
+ * would take the other's bytes. Bytes marked with the session's own kind of digest were verified; those without a mark
+ * can be named by that kind alone; a mark of another kind may be a mere claim.
  */
-async function isVerified(ctx: Context, at: BlobName, digest: Digest): Promise<boolean> {
-  return (await ctx.blobs.stat(at))?.digest === digest;
+async function checkTaken(ctx: Context, at: BlobName, session: Session, digest: Digest): Promise<void> {
+  const algorithm = algorithmOf(digest);
+  const own = algorithm === session.algorithm;
+  const stat = await ctx.blobs.stat(at);
+  // A cancelled session is an empty blob without a mark.
+  const isMarked = stat?.digest !== undefined;
+  const isPossible = isMarked ? stat.digest === digest : own && session.offset > 0;
+  if (stat?.size !== session.offset || !isPossible) throw unknownUpload(session.id);
+  if (isMarked && own) return;
+  if ((await readBack(ctx, at, algorithm)) !== digest) throw unknownUpload(session.id);
 }
 
 /** Whether the sweep of abandoned uploads may be at this session: long after the last request that it admits. */
@@ -202,21 +212,13 @@ function isLate(ctx: Context, { issued }: Session): boolean {
   return issued + ctx.settings.uploadSeconds + LATE_SECONDS < ctx.now() / 1000;
 }
 
-/** Reads committed bytes back where no digest could be kept on the way. */
-async function verifyStored(ctx: Context, at: BlobName, session: Session, digest: Digest): Promise<void> {
+/** The digest of committed bytes, where none could be kept on the way. */
+async function readBack(ctx: Context, at: BlobName, algorithm: Algorithm): Promise<Digest | undefined> {
   const bytes = await ctx.blobs.read(at);
-  if (!bytes) throw unknownUpload(session.id);
-  const algorithm = algorithmOf(digest);
+  if (!bytes) return undefined;
   const hash = createHash(algorithm);
-  let size = 0;
-  for await (const piece of bytes) {
-    hash.update(piece);
-    size += piece.length;
-  }
-  const found = finish(hash, algorithm);
-  if (size !== session.offset) throw unknownUpload(session.id);
-  // The bytes stay, for collection: deleting them would free a name that other forks of the session may take.
-  if (found !== digest) throw new Problem('DIGEST_INVALID', { digest, found });
+  for await (const piece of bytes) hash.update(piece);
+  return finish(hash, algorithm);
 }
 
 function unknownUpload(id: string): Problem {
