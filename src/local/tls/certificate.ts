@@ -111,8 +111,9 @@ async function readNamed(option: string, file: string): Promise<string> {
   }
 }
 
-/** Loaded only here: nobody else needs to make certificates. */
 async function issue(host: string, now: number): Promise<Kept> {
+  // Loaded only here, since nobody else makes certificates; the second cannot load without the first.
+  await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
   const dates = { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + LIFE_MS) };
   const [authority, leaf] = await Promise.all([newKeys(), newKeys()]);
