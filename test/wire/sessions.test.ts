@@ -46,7 +46,7 @@ describe.each(adapters)('upload sessions on %s', (adapter) => {
     const location = await beginUpload(app, 'se/forged');
     const [path = '', state = ''] = location.split('?_state=');
     const [payload = '', mac = ''] = state.split('.');
-    const fields = Buffer.from(payload, 'base64url').toString().replace(/^1,0,/, '1,9,');
+    const fields = Buffer.from(payload, 'base64url').toString().replace(',0,', ',9,');
     const changed = Buffer.from(fields).toString('base64url');
     expect(changed).not.toBe(payload);
     for (const forged of [
