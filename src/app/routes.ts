@@ -45,6 +45,7 @@ export const registryRoutes: readonly RegistryRoute[] = [
   { path: '/v2/', methods: { GET: ['sign-in', ping], HEAD: ['sign-in', ping] } },
   { path: '/v2', methods: { GET: ['sign-in', ping], HEAD: ['sign-in', ping] } },
   { path: '/v2/_catalog', methods: { GET: ['catalog', getCatalog] } },
+  { path: '/acr/v1/_catalog', methods: { GET: ['catalog', getCatalog] } },
 ];
 
 /** Signing in; only where sign-in is required. */

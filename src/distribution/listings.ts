@@ -16,11 +16,15 @@ export async function ping(): Promise<Reply> {
   return json({}, {});
 }
 
-/** GET `/v2/_catalog`: not in the specification, asked for by podman, crane and `az`. */
-export async function getCatalog(ctx: Context, { registry, query }: RegistryCall): Promise<Reply> {
+/**
+ * GET `/v2/_catalog`: not in the specification, asked for by podman, crane and `az`. The Azure SDKs ask the same of
+ * `/acr/v1/_catalog`, and go on where they began (ACR wire section 2).
+ */
+export async function getCatalog(ctx: Context, { request, registry, query }: RegistryCall): Promise<Reply> {
   const { n, last } = parsePage(query, CATALOG_PAGE);
   const { names, more } = await listRepositories(ctx, registry, last, n);
-  return json({ repositories: names }, linkAfter('/v2/_catalog', n, more ? names.at(-1) : undefined));
+  const { pathname } = new URL(request.url);
+  return json({ repositories: names }, linkAfter(pathname, n, more ? names.at(-1) : undefined));
 }
 
 /** GET tags (end-8): byte order, pages of at most 1,000. */

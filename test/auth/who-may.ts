@@ -87,6 +87,7 @@ const ROUTES = `
   GET    /v2                                     sign-in
   HEAD   /v2                                     sign-in
   GET    /v2/_catalog                            catalog
+  GET    /acr/v1/_catalog                        catalog
   HEAD   /v2/team/app/manifests/latest           pull
   GET    /v2/team/app/manifests/latest           pull
   PUT    /v2/team/app/manifests/latest           push
