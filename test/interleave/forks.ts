@@ -80,6 +80,21 @@ export const putTwice: Story = async (world) => {
   expect((await judge(world, puts)).accepted).toBe(1);
 };
 
+/** Two of them, for searches of every order. */
+export const putPair: Story = async (world) => {
+  const location = await begin(world.send, REPOSITORY);
+  const puts = [noise(20), noise(30)].map((bytes) => putOf(world, location, bytes));
+  expect((await judge(world, puts)).accepted).toBe(1);
+};
+
+/** One PUT and its repetition, for searches of every order. */
+export const repeatedPair: Story = async (world) => {
+  const bytes = noise(20);
+  const location = await begin(world.send, REPOSITORY);
+  const puts = [putOf(world, location, bytes), putOf(world, location, bytes)];
+  expect((await judge(world, puts)).accepted).toBe(2);
+};
+
 /** The registry has one of the contents: its second copy must not be deleted from under the other content. */
 export const putKnownAndNew: Story = async (world) => {
   const known = noise(20);

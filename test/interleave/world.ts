@@ -7,6 +7,7 @@ import { sameBytes } from '../support/sample.ts';
 import { type Choose, createScheduler, exhaust } from '../support/schedule.ts';
 import { runTimer } from '../../src/app/jobs.ts';
 import type { Stores } from '../../src/app/compose.ts';
+import type { Context } from '../../src/store/context.ts';
 
 /** A registry whose storage calls are stepped. */
 export interface World {
@@ -27,6 +28,8 @@ export interface World {
 export interface WorldOptions extends TestAppOptions {
   /** Spoils storage, to see whether the tests notice; put before the stepping. */
   readonly spoil?: (stores: Stores) => Stores;
+  /** Spoils randomness. */
+  readonly dice?: (random: Context['random']) => Context['random'];
   readonly grain?: 'calls' | 'actors';
 }
 
@@ -40,7 +43,7 @@ const BLOCK = 64;
 export async function openWorld(
   seed: number,
   choose: Choose,
-  { spoil = (stores) => stores, grain, ...options }: WorldOptions = {},
+  { spoil = (stores) => stores, dice = (random) => random, grain, ...options }: WorldOptions = {},
 ): Promise<World> {
   const scheduler = createScheduler(grain);
   const opened: Stores[] = [];
@@ -56,7 +59,8 @@ export async function openWorld(
     },
   });
   const [stores = test.stores] = opened;
-  const send = clientOf(test.app);
+  const { context } = test.app;
+  const send = clientOf({ ...test.app, context: { ...context, random: dice(context.random) } });
   return {
     send,
     test,

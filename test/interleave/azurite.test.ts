@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest';
+import * as contents from './contents.ts';
+import * as forks from './forks.ts';
+import * as references from './references.ts';
+import { type Story, eachSeed } from './world.ts';
+
+const stories: readonly (readonly [name: string, story: Story])[] = [
+  ['two upload one blob', contents.pair],
+  ['a mount meets a deletion', contents.mountAndDelete],
+  ['two send to one old Location', forks.patchedTwice],
+  ['PUTs of one session differ', forks.putTwice],
+  ['one of the contents is known', forks.putKnownAndNew],
+  ['bytes must be read back', forks.putUnverified],
+  ['an upload is cancelled', forks.cancelled],
+  ['an upload is closed three times', forks.repeated],
+  ['six push one tag', references.sameTag],
+  ['a tag is pushed while its manifest is deleted', references.tagAndDelete],
+  ['a tag moves while it is deleted', references.moveAndUntag],
+  ['two push first', references.firstPushes],
+  ['referrers come and go', references.referrers],
+];
+
+const SEEDS = 4;
+
+describe('storage as Azure keeps it holds when', () => {
+  test.each(stories)('%s', async (_, story) => {
+    expect(await eachSeed(SEEDS, story, { adapter: 'azure' })).toBe(SEEDS);
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import type { Stores } from '../../src/app/compose.ts';
+import { type Write, always } from '../../src/store/records.ts';
+import * as contents from './contents.ts';
+import * as forks from './forks.ts';
+import * as references from './references.ts';
+import { type Story, type WorldOptions, eachSeed } from './world.ts';
+
+/** Storage that writes rows whatever their version. */
+function forgetsConditions(stores: Stores): Stores {
+  const { records } = stores;
+  return {
+    ...stores,
+    records: {
+      get: (key, select) => records.get(key, select),
+      range: (range) => records.range(range),
+      scan: (scan) => records.scan(scan),
+      batch: (table, partition, writes) => records.batch(table, partition, writes.map(loose)),
+    },
+  };
+}
+
+function loose(write: Write): Write {
+  return { ...write, condition: always };
+}
+
+/** Storage that lets a taken name be taken again. */
+function overwrites(stores: Stores): Stores {
+  const { blobs } = stores;
+  return {
+    ...stores,
+    blobs: {
+      blockSize: blobs.blockSize,
+      stage: (at, id, bytes) => blobs.stage(at, id, bytes),
+      commit: (at, ids, digest) => blobs.commit(at, ids, digest),
+      async put(at, bytes, digest) {
+        await blobs.delete(at);
+        return await blobs.put(at, bytes, digest);
+      },
+      staged: (at) => blobs.staged(at),
+      stat: (at) => blobs.stat(at),
+      read: (at, range) => blobs.read(at, range),
+      link: (at, seconds) => blobs.link(at, seconds),
+      delete: (at) => blobs.delete(at),
+      list: (registry, limit, cursor) => blobs.list(registry, limit, cursor),
+    },
+  };
+}
+
+/** The nonce of every upload request is the same. */
+const sameNonce: WorldOptions['dice'] = (random) => (length) =>
+  length === 6 ? new Uint8Array(6).fill(7) : random(length);
+
+interface Mutant {
+  readonly fault: string;
+  readonly options: WorldOptions;
+  readonly story: Story;
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    fault: 'rows are written whatever their version, in deletions',
+    options: { spoil: forgetsConditions },
+    story: references.tagAndDelete,
+  },
+  {
+    fault: 'rows are written whatever their version, in pushes',
+    options: { spoil: forgetsConditions },
+    story: references.sameTag,
+  },
+  {
+    fault: 'rows are written whatever their version, in uploads',
+    options: { spoil: forgetsConditions },
+    story: contents.crowd,
+  },
+  {
+    fault: 'blobs are overwritten',
+    options: { spoil: overwrites },
+    story: forks.putTwice,
+  },
+  {
+    fault: 'two requests stage under one nonce',
+    options: { dice: sameNonce },
+    story: forks.patchedTwice,
+  },
+];
+
+describe('these tests find it when', () => {
+  test.each(mutants)('$fault', async ({ options, story }) => {
+    await expect(eachSeed(60, story, options)).rejects.toThrow(/^seed \d+: AssertionError/);
+  });
+});
