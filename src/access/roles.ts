@@ -6,6 +6,9 @@ import { type Action, type Grants, isPattern } from './permission.ts';
 import { updateRegistry, withRevocation } from './registry.ts';
 import { changeResource, listResources } from './resources.ts';
 
+/** What the management API asks for: reading, changing, and giving others rights, which Azure leaves to owners. */
+export type ManagementRight = 'read' | 'write' | 'assign';
+
 interface Role {
   /** Azure's id of the role definition, where it has a published one. */
   readonly id: string;
@@ -14,7 +17,7 @@ interface Role {
   /** In which permission mode of the registry it gives data access (ACR features section 4). */
   readonly mode: 'registry' | 'repository';
   /** May manage the registry through the management API. */
-  readonly manages: 'no' | 'read' | 'write';
+  readonly manages: readonly ManagementRight[];
 }
 
 const READ = ['pull', 'metadata_read'] as const;
@@ -45,9 +48,16 @@ export const roles: Readonly<Record<string, Role>> = {
     false,
     'registry',
   ),
-  Owner: role('8e3af657-a8ff-443c-a75c-2fe8c4bcb635', [...EVERYTHING], true, 'registry', 'write'),
-  Contributor: role('b24988ac-6180-42a0-ab88-20f7382dd24c', [...EVERYTHING], true, 'registry', 'write'),
-  Reader: role('acdd72a7-3385-48ef-bd42-f606fba81ae7', [...READ], true, 'registry', 'read'),
+  Owner: role('8e3af657-a8ff-443c-a75c-2fe8c4bcb635', [...EVERYTHING], true, 'registry', [
+    'read',
+    'write',
+    'assign',
+  ]),
+  Contributor: role('b24988ac-6180-42a0-ab88-20f7382dd24c', [...EVERYTHING], true, 'registry', [
+    'read',
+    'write',
+  ]),
+  Reader: role('acdd72a7-3385-48ef-bd42-f606fba81ae7', [...READ], true, 'registry', ['read']),
   'Container Registry Repository Reader': role(
     'b93aa761-3e63-49ed-ac28-beffa264f7ac',
     [...READ],
@@ -98,12 +108,9 @@ export function grantsOfRoles(
   };
 }
 
-/** Whether somebody's roles allow management calls: reading ones, or all. */
-export function mayManage(assignments: readonly RoleAssignmentDocument[], write: boolean): boolean {
-  return assignments.some(({ role: name }) => {
-    const manages = roles[name]?.manages;
-    return manages === 'write' || (manages === 'read' && !write);
-  });
+/** Whether somebody's roles give a right of the management API. */
+export function mayManage(assignments: readonly RoleAssignmentDocument[], right: ManagementRight): boolean {
+  return assignments.some(({ role: name }) => roles[name]?.manages.includes(right));
 }
 
 function role(
@@ -111,7 +118,7 @@ function role(
   actions: readonly Action[],
   catalog: boolean,
   mode: Role['mode'],
-  manages: Role['manages'] = 'no',
+  manages: Role['manages'] = [],
 ): Role {
   return { id, actions, catalog, mode, manages };
 }

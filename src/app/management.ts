@@ -2,8 +2,6 @@ import type { Arrival } from '../auth/authorize.ts';
 import { type Manager, authorizeManager } from '../auth/management.ts';
 import type { Cause } from '../events/event.ts';
 import type { Reply } from '../http/message.ts';
-import { armError } from '../management/arm.ts';
-import { manage, managementAccess } from '../management/routes.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import type { App } from './compose.ts';
@@ -22,12 +20,17 @@ export async function runManagement(
 ): Promise<Reply> {
   const { request, origin } = arrival;
   const registry = namedRegistry(app, path);
+  // Most requests never come here, and a cold start should not pay for it.
+  const [{ armError }, { manage, managementAccess }] = await Promise.all([
+    import('../management/arm.ts'),
+    import('../management/routes.ts'),
+  ]);
   let manager: Manager;
   try {
-    const write = managementAccess(request.method, path) === 'write';
+    const right = managementAccess(request.method, path);
     manager = app.auth
-      ? await authorizeManager(app.auth, { ...arrival, registry }, write)
-      : { name: 'anonymous', write: true };
+      ? await authorizeManager(app.auth, { ...arrival, registry }, right)
+      : { name: 'anonymous', may: () => true };
   } catch (error) {
     if (error instanceof Problem) return armError(error);
     throw error;

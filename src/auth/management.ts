@@ -1,4 +1,4 @@
-import { entraSubject, listAssignments, mayManage } from '../access/roles.ts';
+import { type ManagementRight, entraSubject, listAssignments, mayManage } from '../access/roles.ts';
 import { ADMIN_SUBJECT } from '../access/admin.ts';
 import { Problem } from '../model/problem.ts';
 import { type Arrival, readBasic } from './authorize.ts';
@@ -7,15 +7,18 @@ import { type Auth, REFRESH_USER, signIn } from './sign-in.ts';
 /** Who manages a registry. */
 export interface Manager {
   readonly name: string;
-  /** May change things. */
-  readonly write: boolean;
+  readonly may: (right: ManagementRight) => boolean;
 }
 
 /**
  * Who may manage the registry: its admin user by Basic credentials, or a principal of the directory with the role
  * Owner, Contributor or Reader, by a bearer token or by client id and secret. Throws UNAUTHORIZED, DENIED.
  */
-export async function authorizeManager(auth: Auth, arrival: Arrival, write: boolean): Promise<Manager> {
+export async function authorizeManager(
+  auth: Auth,
+  arrival: Arrival,
+  right: ManagementRight,
+): Promise<Manager> {
   const header = arrival.request.headers.get('authorization') ?? '';
   const found = await principalOf(auth, arrival, header);
   if (!found) {
@@ -25,11 +28,11 @@ export async function authorizeManager(auth: Auth, arrival: Arrival, write: bool
       },
     });
   }
-  if (found.id === ADMIN_SUBJECT) return { name: found.name, write: true };
+  if (found.id === ADMIN_SUBJECT) return { name: found.name, may: () => true };
   const [kind, id = ''] = found.id.split(':', 2);
   const assignments = kind === 'entra' ? await listAssignments(auth.ctx, arrival.registry, id) : [];
-  if (!mayManage(assignments, write)) throw new Problem('DENIED');
-  return { name: found.name, write: mayManage(assignments, true) };
+  if (!mayManage(assignments, right)) throw new Problem('DENIED');
+  return { name: found.name, may: (other) => mayManage(assignments, other) };
 }
 
 async function principalOf(auth: Auth, arrival: Arrival, header: string) {

@@ -35,5 +35,8 @@ export interface ManagementCall {
   /** Decoded once. */
   readonly path: string;
   readonly cause: Cause;
-  readonly manager: { readonly name: string; readonly write: boolean };
+  readonly manager: {
+    readonly name: string;
+    readonly may: (right: 'read' | 'write' | 'assign') => boolean;
+  };
 }

@@ -1,3 +1,4 @@
+import type { ManagementRight } from '../access/roles.ts';
 import type { ManagementCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import { Problem } from '../model/problem.ts';
@@ -102,9 +103,10 @@ const registryRoutes: readonly Route<RegistryArmCall>[] = [
 const READING_POST = /\/checkNameAvailability\/?$/i;
 
 /** The right that a call of the management API needs. */
-export function managementAccess(method: string, path: string): 'read' | 'write' {
+export function managementAccess(method: string, path: string): ManagementRight {
   const reads = method === 'GET' || method === 'HEAD' || (method === 'POST' && READING_POST.test(path));
-  return reads ? 'read' : 'write';
+  if (reads) return 'read';
+  return /\/roleAssignments\//i.test(path) ? 'assign' : 'write';
 }
 
 /**
@@ -115,7 +117,7 @@ export async function manage(ctx: Context, call: ManagementCall): Promise<Reply>
   try {
     const { method } = call.request;
     const path = call.path.length > 1 ? call.path.replace(/\/$/, '') : call.path;
-    if (managementAccess(method, path) === 'write' && !call.manager.write) {
+    if (!call.manager.may(managementAccess(method, path))) {
       throw new Problem('DENIED', `The client '${call.manager.name}' may not ${method} over '${path}'.`);
     }
     return await dispatch(ctx, { ...call, path }, method === 'HEAD' ? 'GET' : method);

@@ -108,7 +108,7 @@ async function serve(app: TestApp, request: IncomingMessage, response: ServerRes
     host,
     path: decodeURIComponent(url.pathname),
     cause: { id: 'c', host, method, userAgent, actor: username },
-    manager: { name: username, write: true },
+    manager: { name: username, may: () => true },
   });
   response.writeHead(
     reply.status,

@@ -71,7 +71,7 @@ export async function openCaller(): Promise<Caller> {
         host: HOST,
         path: full,
         cause: { id: 'c', host: HOST, method, userAgent: 'test', actor: 'tester' },
-        manager: { name: 'tester', write },
+        manager: { name: 'tester', may: (right) => right === 'read' || write },
       });
       return { status: reply.status, headers: reply.headers, body: parse(reply) };
     },
