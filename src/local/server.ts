@@ -17,6 +17,7 @@ import type { Tls } from './tls/certificate.ts';
 
 /** Requests under way get this long to end after a stop was asked for, in milliseconds. */
 const STOP_MS = 10_000;
+const SWEEP_MS = 50;
 
 export interface Listening {
   /** `http://127.0.0.1:5000`; https where there is a certificate. */
@@ -53,9 +54,11 @@ async function stop(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  server.closeIdleConnections();
+  // Again and again, since a client may keep its connection after the answer that it waited for.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   const timer = setTimeout(() => server.closeAllConnections(), STOP_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(timer);
 }
 

@@ -1,0 +1,101 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import type { AccessToken, TokenCredential } from '@azure/core-auth';
+import { updateRegistry } from '../../src/access/registry.ts';
+import { putAssignment } from '../../src/access/roles.ts';
+import { ENTRA_AUDIENCES } from '../../src/auth/entra.ts';
+import { memoryKeyStore } from '../../src/auth/keys.ts';
+import { listen } from '../../src/local/server.ts';
+import { loadDevelopmentTls } from '../../src/local/tls/certificate.ts';
+import type { RegistryDocument } from '../../src/model/access.ts';
+import { type TestApp, type TestAppOptions, openTestApp } from '../support/app.ts';
+import { type Authority, openAuthority } from '../support/authority.ts';
+
+/** A registry behind https, with sign-in by a directory, as the Azure SDKs demand. */
+export interface SdkLab extends TestApp {
+  /** `https://127.0.0.1:port`. */
+  readonly url: string;
+  /** File of the certificate that clients must trust; this process does already. */
+  readonly trust: string;
+  readonly authority: Authority;
+  /** What clients asked so far: `METHOD path status`. */
+  requests(): readonly string[];
+  /** Someone of the directory with these roles on everything, or on `patterns`. */
+  principal(roles: readonly string[], patterns?: readonly string[]): Promise<Someone>;
+  settings(change: Partial<RegistryDocument>): Promise<void>;
+}
+
+export interface Someone extends TokenCredential {
+  readonly id: string;
+  /** Scopes that its tokens were asked for. */
+  readonly asked: readonly string[];
+  token(audience: string): Promise<string>;
+}
+
+const TENANT = '6a1f0000-1111-4222-8333-000000000001';
+
+export async function openSdkLab(options: TestAppOptions = {}): Promise<SdkLab> {
+  const dir = await mkdtemp(join(tmpdir(), 'functionary-sdk-'));
+  const authority = await openAuthority([TENANT]);
+  const entra = { ...authority.options, audiences: ENTRA_AUDIENCES };
+  const app = await openTestApp({
+    clock: { now: Date.now, advance: () => undefined },
+    signIn: { keys: memoryKeyStore() },
+    ...options,
+    config: { auth: { keys: { kind: 'file', file: '' }, entra }, logRequests: true, ...options.config },
+  });
+  const tls = await loadDevelopmentTls(dir, '127.0.0.1');
+  const trust = tls.trust ?? '';
+  setDefaultCACertificates([...getCACertificates('default'), await readFile(trust, 'utf8')]);
+  const listening = await listen(app.app, '127.0.0.1', 0, tls);
+  let made = 0;
+  return {
+    ...app,
+    url: listening.url,
+    trust,
+    authority,
+    requests: () =>
+      app.logs
+        .filter(({ message }) => message === 'request')
+        .map(({ fields: { method, path, status } }) => `${String(method)} ${String(path)} ${String(status)}`),
+    async principal(roles, patterns = ['*']) {
+      const id = `0b7cf06a-0000-4000-8000-${String(++made).padStart(12, '0')}`;
+      for (const [i, role] of roles.entries()) {
+        await putAssignment(app.app.context, app.registry, `a${made}-${i}`, {
+          principalId: id,
+          role,
+          patterns,
+        });
+      }
+      return createSomeone(authority, id);
+    },
+    async settings(change) {
+      await updateRegistry(app.app.context, app.registry, (document) => ({ ...document, ...change }));
+    },
+    async close() {
+      await listening.stop();
+      await app.close();
+      await authority.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** A credential as `@azure/identity` has them, whose tokens the fake directory makes. */
+function createSomeone(authority: Authority, id: string): Someone {
+  const asked: string[] = [];
+  const token = async (audience: string) => await authority.mint(authority.claims(id, { aud: audience }));
+  return {
+    id,
+    asked,
+    token,
+    async getToken(scopes): Promise<AccessToken> {
+      const [scope = ''] = typeof scopes === 'string' ? [scopes] : scopes;
+      asked.push(scope);
+      const audience = scope.replace(/\/\.default$/, '');
+      return { token: await token(audience), expiresOnTimestamp: Date.now() + 3_600_000 };
+    },
+  };
+}
