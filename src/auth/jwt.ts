@@ -1,4 +1,5 @@
 import { SignJWT, compactVerify, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import type { TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import type { Access } from '../access/permission.ts';
 import type { Context } from '../store/context.ts';
@@ -34,6 +35,8 @@ export interface Subject {
   readonly ends?: number;
   /** Of the directory. */
   readonly tenant?: string;
+  /** The token as sign-in has just read it; does not travel. */
+  readonly document?: TokenDocument;
 }
 
 /** What an access token gives, and from when on. */

@@ -103,7 +103,7 @@ async function match(
   if (!token || !found) return undefined;
   const { salt, expiry } = found;
   const ends = expiry !== undefined && { ends: expiry };
-  return { id: tokenSubject(token.name), name: token.name, password: salt, ...ends };
+  return { id: tokenSubject(token.name), name: token.name, password: salt, document: token, ...ends };
 }
 
 export function entraPrincipalSubject({ id, name, tenant }: EntraPrincipal): Subject {
@@ -112,7 +112,7 @@ export function entraPrincipalSubject({ id, name, tenant }: EntraPrincipal): Sub
 
 /**
  * What a subject may do now; undefined when it is no longer anybody: disabled, deleted, its password replaced.
- * No call for the admin and for nobody, one or two for others.
+ * No call for the admin and for nobody, one for others who have just signed in.
  */
 export async function grantsFor(
   ctx: Context,
@@ -124,7 +124,7 @@ export async function grantsFor(
   if (subject.id === ADMIN_SUBJECT)
     return isAdminPassword(document, subject.password) ? everything() : undefined;
   const [kind, name = ''] = subject.id.split(':', 2);
-  if (kind === 'token') return await tokenGrants(ctx, registry, name, subject.password);
+  if (kind === 'token') return await tokenGrants(ctx, registry, name, subject);
   if (kind !== 'entra') return undefined;
   return grantsOfRoles(await listAssignments(ctx, registry, name), document.repositoryRoles);
 }
@@ -133,9 +133,9 @@ async function tokenGrants(
   ctx: Context,
   registry: RegistryName,
   name: string,
-  password: string | undefined,
+  { password, document }: Subject,
 ): Promise<Grants | undefined> {
-  const token = await getToken(ctx, registry, name);
+  const token = document ?? (await getToken(ctx, registry, name));
   const living = token?.passwords.some(
     ({ salt, expiry }) => salt === password && (expiry === undefined || expiry > ctx.now()),
   );
