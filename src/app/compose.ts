@@ -67,6 +67,7 @@ export function createApp(
     pause: (milliseconds) => pause(milliseconds),
     recentUploads: new Map(),
     registryCache: new Map(),
+    linkCache: new Map(),
     ...replaced,
   };
   const auth = config.auth && openAuth(context, config.auth, config.publicUrl, parts);

@@ -3,7 +3,7 @@ import type { Reply } from '../http/message.ts';
 import { judgeRange } from '../http/range.ts';
 import { parseDigest } from '../model/digest.ts';
 import { Problem } from '../model/problem.ts';
-import { deleteBlob, getBlob, linkToBlob, readBlob } from '../registry/blobs.ts';
+import { deleteBlob, getBlob, getBlobForDownload, linkToBlob, readBlob } from '../registry/blobs.ts';
 import type { Context } from '../store/context.ts';
 
 /** HEAD a blob (end-2), from the row: never redirected, so that length and digest are always told. */
@@ -20,7 +20,7 @@ export async function headBlob(ctx: Context, { repository, reference }: Reposito
 export async function getBlobContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const { repository, reference, request } = call;
   const digest = parseDigest(reference);
-  const link = await getBlob(ctx, repository, digest);
+  const link = await getBlobForDownload(ctx, repository, digest);
   const headers = contentHeaders(digest);
   const { size } = link;
   const range = judgeRange(request.headers.get('range'), size);

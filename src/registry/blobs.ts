@@ -17,6 +17,10 @@ import {
 } from '../store/records.ts';
 import { contend } from './commit.ts';
 
+/** How long another instance may go on redirecting to a blob that was deleted here. */
+const DOWNLOAD_LIFE_MS = 5000;
+const LINKS_KEPT = 10_000;
+
 /** The repository's link to a blob; undefined when it has none. One call. */
 export async function findBlob(
   ctx: Context,
@@ -31,6 +35,35 @@ export async function getBlob(ctx: Context, repository: Repository, digest: Dige
   const link = await findBlob(ctx, repository, digest);
   if (!link) throw new Problem('BLOB_UNKNOWN', { digest });
   return link;
+}
+
+/**
+ * The link for a download, at most DOWNLOAD_LIFE_MS old: when a deployment makes a hundred nodes pull one image, they
+ * cost a few reads. A delete shows at once on the instance that made it. Throws BLOB_UNKNOWN. One call or none.
+ * Never for answers that tell a client to skip an upload: those must see the row.
+ */
+export async function getBlobForDownload(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+): Promise<LinkRow> {
+  const { row } = linkKey(repository, digest);
+  const key = `${repository.registry}!${row}`;
+  const before = ctx.linkCache.get(key);
+  if (before && before.until > ctx.now() && before.link) return before.link;
+  const link = await getBlob(ctx, repository, digest);
+  // Whoever deleted it while we read has left a mark, which must stay.
+  if (ctx.linkCache.get(key) === before && (!before || before.link || before.until <= ctx.now())) {
+    keepLink(ctx, key, link);
+  }
+  return link;
+}
+
+function keepLink(ctx: Context, key: string, link: LinkRow | undefined): void {
+  ctx.linkCache.delete(key);
+  ctx.linkCache.set(key, { until: ctx.now() + DOWNLOAD_LIFE_MS, link });
+  const [oldest] = ctx.linkCache.size > LINKS_KEPT ? ctx.linkCache.keys() : [];
+  if (oldest !== undefined) ctx.linkCache.delete(oldest);
 }
 
 /** A URL that serves the blob for a short time; undefined where downloads go through the registry. No call. */
@@ -81,12 +114,15 @@ export async function readStored(
 /** Removes the link; the bytes stay for other repositories and for collection. Throws BLOB_UNKNOWN. One call. */
 export async function deleteBlob(ctx: Context, repository: Repository, digest: Digest): Promise<void> {
   const key = linkKey(repository, digest);
+  keepLink(ctx, `${repository.registry}!${key.row}`, undefined);
   try {
     await ctx.records.batch(key.table, key.partition, [remove(key, ifPresent)]);
   } catch (error) {
     if (error instanceof Conflict) throw new Problem('BLOB_UNKNOWN', { digest }, { cause: error });
     throw error;
   }
+  // Again, for a download that read the row before it went and began after the first mark.
+  keepLink(ctx, `${repository.registry}!${key.row}`, undefined);
 }
 
 /**

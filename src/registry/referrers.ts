@@ -45,7 +45,7 @@ export async function listReferrers(
   const page = await ctx.records.range<ReferrerRow & FallbackRow>({
     table: 'repos',
     partition: repositoryPartition(repository),
-    from: last === '' ? prefix : `${prefix}${last}!`,
+    from: last === '' ? prefix : `${prefix}${askable(last)}!`,
     before: `${prefix}~`,
     limit,
   });
@@ -71,6 +71,12 @@ export async function listReferrers(
     }
   }
   return await fill(entries, end);
+}
+
+/** A client's position as far as storage can be asked for it: no name is as long, and none holds a control character. */
+export function askable(last: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are meant
+  return /^[^\u0000-\u001f\u007f-\u009f]{0,300}/.exec(last)?.[0] ?? '';
 }
 
 /** The write that forgets a referrers tag's index; none for ordinary tags. */

@@ -7,7 +7,7 @@ import type { Context } from '../store/context.ts';
 import { ifMatch, ifPresent, remove } from '../store/records.ts';
 import { commitChange } from './commit.ts';
 import { unknownManifest } from './manifests.ts';
-import { fallbackRemoval } from './referrers.ts';
+import { askable, fallbackRemoval } from './referrers.ts';
 
 /**
  * The next `limit` tags after `last`, in byte order. Throws NAME_UNKNOWN when there is no such repository.
@@ -26,7 +26,7 @@ export async function listTags(
           table: 'repos',
           partition: repositoryPartition(repository),
           // `!` sorts before whatever a tag may hold: the first key that is not `last`.
-          from: last === '' ? 't!' : `t!${last}!`,
+          from: last === '' ? 't!' : `t!${askable(last)}!`,
           before: 't~',
           limit,
           select: [],

@@ -1,4 +1,5 @@
 import type { RegistryDocument } from '../model/access.ts';
+import type { LinkRow } from '../model/record.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Blobs } from './blobs.ts';
 import type { Records } from './records.ts';
@@ -45,6 +46,8 @@ export interface Context {
   /** Random bytes from a cryptographic source. */
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;
+  /** Links of blobs that were downloaded moments ago, and marks of deleted ones; see `registry/blobs.ts`. */
+  readonly linkCache: Map<string, { readonly until: number; readonly link: LinkRow | undefined }>;
   /** Settings of registries as this instance read them last, by registry name; see `access/registry.ts`. */
   readonly registryCache: Map<string, { readonly readAt: number; readonly value: Promise<RegistryDocument> }>;
   /**

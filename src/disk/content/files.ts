@@ -53,9 +53,13 @@ export async function writeFile(path: string, parts: readonly Uint8Array[]): Pro
   }
 }
 
+/** The kernel copies small writes several times faster than one of 8 MiB (`npm run bench`, row layer). */
+const WRITE_BYTES = 128 * 1024;
+
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let offset = 0; offset < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, offset);
+    const length = Math.min(bytes.length - offset, WRITE_BYTES);
+    const { bytesWritten } = await handle.write(bytes, offset, length);
     offset += bytesWritten;
   }
 }
