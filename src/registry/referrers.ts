@@ -76,7 +76,7 @@ export async function listReferrers(
 /** A client's position as far as storage can be asked for it: no name is as long, and none holds a control character. */
 export function askable(last: string): string {
   // oxlint-disable-next-line no-control-regex -- these are meant
-  return /^[^\u0000-\u001f\u007f-\u009f]{0,300}/.exec(last)?.[0] ?? '';
+  return /^[^\u0000-\u001f\u007f-\u009f]{0,300}/u.exec(last)?.[0] ?? '';
 }
 
 /** The write that forgets a referrers tag's index; none for ordinary tags. */

@@ -87,6 +87,6 @@ const mutants: readonly Mutant[] = [
 
 describe('these tests find it when', () => {
   test.each(mutants)('$fault', async ({ options, story }) => {
-    await expect(eachSeed(60, story, options)).rejects.toThrow(/^seed \d+: AssertionError/);
+    await expect(eachSeed(60, story, options)).rejects.toThrow(/^seed \d+: /);
   });
 });
