@@ -69,7 +69,7 @@ export interface TestApp {
 
 /** The host name requests of tests arrive at. */
 export const HOST = 'http://registry.test';
-const SECRETS = { uploadKey: Buffer.alloc(32, 7), secret: Buffer.alloc(32, 9) };
+const UPLOAD_KEY = Buffer.alloc(32, 7);
 const MIB = 1024 * 1024;
 
 /** An app over storage of its own, with seeded randomness, a clock driven by hand and pauses that take no time. */
@@ -112,7 +112,7 @@ function configOf({ settings, config, signIn }: TestAppOptions, registry: Regist
     ...config,
     settings: {
       region: 'test',
-      ...SECRETS,
+      uploadKey: UPLOAD_KEY,
       downloads: 'redirect',
       linkSeconds: 600,
       maxManifestBytes: 4 * MIB,
