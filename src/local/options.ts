@@ -29,7 +29,8 @@ Usage: npm start -- [options]
   --account             use the storage account that the settings
                         DATA or DATA__blobServiceUri … name
   --downloads HOW       redirect: clients fetch blobs from storage
-                        by signed links; proxy: through this host    (default redirect)
+                        by signed links; proxy: through this host    (default redirect;
+                        proxy for https over the embedded Azurite)
   --upload-endpoint URL host that takes upload bytes, running this
                         same program over the same storage
   --max-body BYTES      largest request body; 0 for no limit         (default 0)
@@ -79,13 +80,9 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
     );
   }
   if (values.account && values.disk !== undefined) throw new Error('--account and --disk exclude each other');
-  const { 'tls-cert': cert, 'tls-key': key } = values;
-  if ((cert === undefined) !== (key === undefined))
-    throw new Error('--tls-cert and --tls-key: one needs the other');
+  const tls = readTls(values.tls, values['tls-cert'], values['tls-key']);
   return {
-    ...(cert !== undefined && key !== undefined
-      ? { tls: { cert, key } }
-      : values.tls && { tls: 'development' as const }),
+    ...(tls && { tls }),
     host: values.host,
     port: Number(values.port),
     data: values.disk ?? values.data,
@@ -98,6 +95,13 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
       ...(values.log && { LOG_REQUESTS: 'true' }),
     },
   };
+}
+
+function readTls(wanted: boolean, cert: string | undefined, key: string | undefined): LocalOptions['tls'] {
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert !== undefined || key !== undefined)
+    throw new Error('--tls-cert and --tls-key: one needs the other');
+  return wanted ? 'development' : undefined;
 }
 
 function isLoopback(host: string): boolean {

@@ -6,12 +6,14 @@ import type { AccessToken, TokenCredential } from '@azure/core-auth';
 import { updateRegistry } from '../../src/access/registry.ts';
 import { putAssignment } from '../../src/access/roles.ts';
 import { ENTRA_AUDIENCES } from '../../src/auth/entra.ts';
+import type { Stores } from '../../src/app/compose.ts';
 import { memoryKeyStore } from '../../src/auth/keys.ts';
 import { listen } from '../../src/local/server.ts';
-import { loadDevelopmentTls } from '../../src/local/tls/certificate.ts';
+import { type Tls, loadDevelopmentTls } from '../../src/local/tls/certificate.ts';
 import type { RegistryDocument } from '../../src/model/access.ts';
 import { type TestApp, type TestAppOptions, openTestApp } from '../support/app.ts';
 import { type Authority, openAuthority } from '../support/authority.ts';
+import { type StrictFront, startStrictFront } from '../support/strict-azure.ts';
 
 /** A registry behind https, with sign-in by a directory, as the Azure SDKs demand. */
 export interface SdkLab extends TestApp {
@@ -40,13 +42,15 @@ export async function openSdkLab(options: TestAppOptions = {}): Promise<SdkLab> 
   const dir = await mkdtemp(join(tmpdir(), 'functionary-sdk-'));
   const authority = await openAuthority([TENANT]);
   const entra = { ...authority.options, audiences: ENTRA_AUDIENCES };
+  const tls = await loadDevelopmentTls(dir, '127.0.0.1');
+  const storage = linkByTls(tls);
   const app = await openTestApp({
+    ...(options.adapter === 'azure' && { wrap: storage.wrap }),
     clock: { now: Date.now, advance: () => undefined },
     signIn: { keys: memoryKeyStore() },
     ...options,
     config: { auth: { keys: { kind: 'file', file: '' }, entra }, logRequests: true, ...options.config },
   });
-  const tls = await loadDevelopmentTls(dir, '127.0.0.1');
   const trust = tls.trust ?? '';
   setDefaultCACertificates([...getCACertificates('default'), await readFile(trust, 'utf8')]);
   const listening = await listen(app.app, '127.0.0.1', 0, tls);
@@ -78,7 +82,33 @@ export async function openSdkLab(options: TestAppOptions = {}): Promise<SdkLab> 
       await listening.stop();
       await app.close();
       await authority.close();
+      await storage.close();
       await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** Links to storage over https, as Azure's are; what answers there refuses what Azure refuses. */
+function linkByTls(tls: Tls) {
+  let front: Promise<StrictFront> | undefined;
+  const overTls = async (link: string): Promise<string> => {
+    const { origin, pathname, search } = new URL(link);
+    const { url } = await (front ??= startStrictFront(origin, tls));
+    return `${url}${pathname}${search}`;
+  };
+  return {
+    wrap: (stores: Stores): Stores => ({
+      ...stores,
+      blobs: {
+        ...stores.blobs,
+        async link(at, seconds) {
+          const link = await stores.blobs.link(at, seconds);
+          return link === undefined ? undefined : await overTls(link);
+        },
+      },
+    }),
+    async close() {
+      await (await front)?.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 
 export interface WireCall {
   readonly method: string;
@@ -21,13 +22,16 @@ const MIB = 1024 * 1024;
 
 /**
  * A proxy before an emulator's endpoint that refuses what Azure refuses and the emulator lets pass, and that keeps a
- * list of the requests, so that tests can count them. Sources of the rules: the REST reference of Blob Storage
+ * list of the requests, so that tests can count them; over https where a certificate is given. Sources of the rules: the REST reference of Blob Storage
  * ("Put Block", "Put Blob", "Specifying the range header") and azure-sdk-for-js issue 20957 for SAS with a header.
  */
-export async function startStrictFront(target: string): Promise<StrictFront> {
+export async function startStrictFront(
+  target: string,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<StrictFront> {
   const { origin, pathname } = new URL(target);
   const requests: WireCall[] = [];
-  const server = createServer((incoming, outgoing) => {
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { method = '', url = '' } = incoming;
     outgoing.once('close', () => {
       requests.push({ method, url, status: outgoing.headersSent ? outgoing.statusCode : 0 });
@@ -35,14 +39,15 @@ export async function startStrictFront(target: string): Promise<StrictFront> {
     const refusal = refusalOf(incoming, new URL(url, origin));
     if (refusal) refuse(incoming, outgoing, refusal);
     else forward(origin, incoming, outgoing);
-  });
+  };
+  const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }, answer) : createServer(answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
   const { port } = address;
   return {
-    url: `http://127.0.0.1:${port}${pathname === '/' ? '' : pathname}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}${pathname === '/' ? '' : pathname}`,
     requests,
     async close() {
       server.close();
