@@ -1,7 +1,8 @@
 import type { RegistryName } from '../model/names.ts';
 import type { RegistryDocument } from '../model/access.ts';
 import type { Context } from '../store/context.ts';
-import { changeResource, getResource } from './resources.ts';
+import type { Write } from '../store/records.ts';
+import { type ResourceKind, changeResource, getResource, resourceWrite } from './resources.ts';
 
 const NAME = 'registry';
 
@@ -80,14 +81,65 @@ export async function updateRegistry(
   return document;
 }
 
+/**
+ * Changes a resource that gives rights, as `changeResource` does. Where `change` says that it takes some away, all
+ * access tokens of those who had them are refused at once, in the same transaction: no failure can keep them alive.
+ */
+export async function changeRights<D, N extends D | undefined>(
+  ctx: Context,
+  registry: RegistryName,
+  kind: ResourceKind,
+  name: string,
+  change: (current: D | undefined) => { readonly next: N; readonly narrowed: boolean },
+  /** The subjects of those who have the rights. */
+  holders: () => Promise<readonly string[]>,
+): Promise<N> {
+  let narrowed = false;
+  const next = await changeResource<D, N>(
+    ctx,
+    registry,
+    kind,
+    name,
+    (current) => {
+      const changed = change(current);
+      narrowed ||= changed.narrowed;
+      return changed.next;
+    },
+    async () => (narrowed ? await revocationOf(ctx, registry, await holders()) : []),
+  );
+  if (!narrowed) return next;
+  // Once more, since somebody may have signed in by the old rights after that time and before that write.
+  const late = await holders();
+  await updateRegistry(ctx, registry, (document) => revokeAll(document, late, ctx.now()));
+  return next;
+}
+
+async function revocationOf(
+  ctx: Context,
+  registry: RegistryName,
+  subjects: readonly string[],
+): Promise<readonly Write[]> {
+  const current = await getResource<RegistryDocument>(ctx, registry, 'registry', NAME);
+  const document = current?.document ?? newRegistryDocument(ctx.now());
+  const next = revokeAll(document, subjects, ctx.now());
+  const write = resourceWrite(registry, 'registry', NAME, next, current?.etag);
+  return write ? [write] : [];
+}
+
+function revokeAll(document: RegistryDocument, subjects: readonly string[], now: number): RegistryDocument {
+  return subjects.reduce((changed, subject) => withRevocation(changed, subject, now), document);
+}
+
 /** The document with all access tokens of `subject` issued until `now` refused. */
 export function withRevocation(document: RegistryDocument, subject: string, now: number): RegistryDocument {
   const live = now - ACCESS_TOKEN_SECONDS * 1000;
+  // Clocks of instances differ: what is refused stays so.
+  const until = Math.max(now, document.revoked[subject] ?? 0);
   const revoked = Object.fromEntries(
-    Object.entries({ ...document.revoked, [subject]: now }).filter(([, time]) => time >= live),
+    Object.entries({ ...document.revoked, [subject]: until }).filter(([, time]) => time >= live),
   );
   if (Object.keys(revoked).length <= REVOKED_LIMIT) return { ...document, revoked };
-  return { ...document, revoked: {}, revokedBefore: now };
+  return { ...document, revoked: {}, revokedBefore: Math.max(now, document.revokedBefore) };
 }
 
 /** Whether a token of `subject` issued at `issued` (milliseconds since 1970) is refused. */

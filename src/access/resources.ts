@@ -2,7 +2,7 @@ import type { RegistryName } from '../model/names.ts';
 import { INLINE_LIMIT, type Key, type Value, accessPartition } from '../model/record.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
-import { type Etag, ifAbsent, ifMatch, put, remove } from '../store/records.ts';
+import { type Etag, type Write, ifAbsent, ifMatch, put, remove } from '../store/records.ts';
 import { contend } from '../registry/commit.ts';
 
 /** What a registry owns besides content: each a JSON document in a row of its own, in the partition `!access`. */
@@ -58,7 +58,8 @@ export async function listResources<D>(
 
 /**
  * Creates, changes or (for undefined) deletes a resource under its version; `change` may run again when somebody was
- * faster. Returns what is stored afterwards.
+ * faster, or when an answer was lost and the change had happened. `alongside` makes further writes of the same
+ * transaction, after `change`. Returns what is stored afterwards.
  */
 export async function changeResource<D, N extends D | undefined>(
   ctx: Context,
@@ -66,17 +67,31 @@ export async function changeResource<D, N extends D | undefined>(
   kind: ResourceKind,
   name: string,
   change: (current: D | undefined) => N,
+  alongside: () => Promise<readonly Write[]> = () => Promise.resolve([]),
 ): Promise<N> {
-  const key = resourceKey(registry, kind, name);
+  const { table, partition } = resourceKey(registry, kind, name);
   return await contend(ctx, async () => {
     const current = await getResource<D>(ctx, registry, kind, name);
     const next = change(current?.document);
-    const condition = current ? ifMatch(current.etag) : ifAbsent;
-    if (next !== undefined)
-      await ctx.records.batch(key.table, key.partition, [put(key, pack(next), condition)]);
-    else if (current) await ctx.records.batch(key.table, key.partition, [remove(key, condition)]);
+    const own = resourceWrite(registry, kind, name, next, current?.etag);
+    const writes = [...(own ? [own] : []), ...(await alongside())];
+    if (writes.length > 0) await ctx.records.batch(table, partition, writes);
     return next;
   });
+}
+
+/** The write that puts `next` (undefined: nothing) in the place of the version `etag` (undefined: of nothing). */
+export function resourceWrite(
+  registry: RegistryName,
+  kind: ResourceKind,
+  name: string,
+  next: unknown,
+  etag: Etag | undefined,
+): Write | undefined {
+  const key = resourceKey(registry, kind, name);
+  const condition = etag === undefined ? ifAbsent : ifMatch(etag);
+  if (next !== undefined) return put(key, pack(next), condition);
+  return etag === undefined ? undefined : remove(key, condition);
 }
 
 function pack(document: unknown): ResourceRow {

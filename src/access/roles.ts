@@ -3,8 +3,8 @@ import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
 import { type Action, type Grants, isPattern } from './permission.ts';
-import { updateRegistry, withRevocation } from './registry.ts';
-import { changeResource, listResources } from './resources.ts';
+import { changeRights } from './registry.ts';
+import { listResources } from './resources.ts';
 
 /** What the management API asks for: reading, changing, and giving others rights, which Azure leaves to owners. */
 export type ManagementRight = 'read' | 'write' | 'assign';
@@ -150,40 +150,32 @@ export async function putAssignment(
   }
   if (!fields.patterns.every(isPattern))
     throw new Problem('REQUEST_INVALID', 'a repository pattern is not valid');
-  let existed = false;
-  const assignment = await changeResource<RoleAssignmentDocument, RoleAssignmentDocument>(
+  return await changeRights<RoleAssignmentDocument, RoleAssignmentDocument>(
     ctx,
     registry,
     'roleAssignment',
     `${fields.principalId}!${id}`,
-    (current) => {
-      existed = current !== undefined;
-      return { ...fields, id, role: known, created: current?.created ?? ctx.now() };
-    },
+    (current) => ({
+      next: { ...fields, id, role: known, created: current?.created ?? ctx.now() },
+      narrowed: current !== undefined,
+    }),
+    () => Promise.resolve([entraSubject(fields.principalId)]),
   );
-  if (existed) await revokePrincipal(ctx, registry, fields.principalId);
-  return assignment;
 }
 
 /** Takes a role back; the principal's access tokens are refused at once. False when there was none. */
 export async function deleteAssignment(ctx: Context, registry: RegistryName, id: string): Promise<boolean> {
   const found = (await listAssignments(ctx, registry)).find((assignment) => assignment.id === id);
   if (!found) return false;
-  const name = `${found.principalId}!${id}`;
-  await changeResource<RoleAssignmentDocument, undefined>(
+  await changeRights<RoleAssignmentDocument, undefined>(
     ctx,
     registry,
     'roleAssignment',
-    name,
-    () => undefined,
+    `${found.principalId}!${id}`,
+    () => ({ next: undefined, narrowed: true }),
+    () => Promise.resolve([entraSubject(found.principalId)]),
   );
-  await revokePrincipal(ctx, registry, found.principalId);
   return true;
-}
-
-async function revokePrincipal(ctx: Context, registry: RegistryName, principalId: string): Promise<void> {
-  const subject = entraSubject(principalId);
-  await updateRegistry(ctx, registry, (document) => withRevocation(document, subject, ctx.now()));
 }
 
 /** How access tokens of an Entra principal name it. */

@@ -3,7 +3,7 @@ import type { RegistryName } from '../model/names.ts';
 import { type Action, type Grant, type Grants, isPattern } from './permission.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
-import { updateRegistry, withRevocation } from './registry.ts';
+import { changeRights } from './registry.ts';
 import { changeResource, getResource, listResources } from './resources.ts';
 import { listTokens, tokenSubject } from './tokens.ts';
 
@@ -18,6 +18,7 @@ const ACTION_OF: ReadonlyMap<string, Action> = new Map([
   ['metadataWrite', 'metadata_write'],
 ]);
 const GATEWAY = /^gateway\/[A-Za-z0-9_-]{1,50}\/(?:config|message)\/(?:read|write)$/;
+const NAME = /^[A-Za-z0-9-]{5,50}$/;
 /** ACR's limits (ACR wire section 7). */
 const ACTION_LIMIT = 500;
 const DESCRIPTION_LIMIT = 256;
@@ -55,6 +56,7 @@ export async function getScopeMap(
   name: string,
 ): Promise<ScopeMapDocument | undefined> {
   const known = systemScopeMaps.find((map) => map.name === name.toLowerCase());
+  if (!known && !NAME.test(name)) return undefined;
   return known ?? (await getResource<ScopeMapDocument>(ctx, registry, 'scopeMap', name))?.document;
 }
 
@@ -84,30 +86,30 @@ export async function putScopeMap(
   },
 ): Promise<ScopeMapDocument> {
   if (isSystemScopeMap(name)) throw new Problem('REQUEST_INVALID', 'system scope maps cannot be changed');
-  if (!/^[A-Za-z0-9-]{5,50}$/.test(name))
+  if (!NAME.test(name))
     throw new Problem('REQUEST_INVALID', 'a scope map has 5-50 letters, digits or dashes');
   if ((description ?? '').length > DESCRIPTION_LIMIT)
     throw new Problem('REQUEST_INVALID', 'the description is too long');
   checkActions(actions ?? []);
-  let narrowed = false;
-  const map = await changeResource<ScopeMapDocument, ScopeMapDocument>(
+  return await changeRights<ScopeMapDocument, ScopeMapDocument>(
     ctx,
     registry,
     'scopeMap',
     name,
     (current) => {
-      narrowed = current?.actions.some((action) => actions && !actions.includes(action)) ?? false;
       if (mustExist && !current) throw new Problem('NOT_FOUND', undefined, { message: 'no such scope map' });
       return {
-        name: current?.name ?? name,
-        created: current?.created ?? ctx.now(),
-        description: description ?? current?.description ?? '',
-        actions: actions ?? current?.actions ?? [],
+        next: {
+          name: current?.name ?? name,
+          created: current?.created ?? ctx.now(),
+          description: description ?? current?.description ?? '',
+          actions: actions ?? current?.actions ?? [],
+        },
+        narrowed: current?.actions.some((action) => actions && !actions.includes(action)) ?? false,
       };
     },
+    async () => (await listUsers(ctx, registry, name)).map((token) => tokenSubject(token.name)),
   );
-  if (narrowed) await revokeUsers(ctx, registry, name);
-  return map;
 }
 
 /** False when there was none. Throws CONFLICT while a token is bound to it, REQUEST_INVALID for a system one. */
@@ -130,14 +132,6 @@ async function listUsers(
 ): Promise<readonly TokenDocument[]> {
   const tokens = await listTokens(ctx, registry);
   return tokens.filter(({ scopeMap }) => scopeMap.toLowerCase() === name.toLowerCase());
-}
-
-async function revokeUsers(ctx: Context, registry: RegistryName, name: string): Promise<void> {
-  const users = await listUsers(ctx, registry, name);
-  if (users.length === 0) return;
-  await updateRegistry(ctx, registry, (document) =>
-    users.reduce((changed, token) => withRevocation(changed, tokenSubject(token.name), ctx.now()), document),
-  );
 }
 
 /** What the actions of a scope map allow. A catalog belongs to those who may read everything. */

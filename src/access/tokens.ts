@@ -3,8 +3,8 @@ import type { PasswordDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
-import { updateRegistry, withRevocation } from './registry.ts';
-import { changeResource, getResource, listResources } from './resources.ts';
+import { changeRights } from './registry.ts';
+import { getResource, listResources } from './resources.ts';
 
 /** A password as it is shown once. */
 export interface NewPassword {
@@ -57,8 +57,7 @@ export async function putToken(
       'a token has 5-50 letters, digits or dashes, and not the name of the registry or of a principal';
     throw new Problem('REQUEST_INVALID', rule);
   }
-  let narrowed = false;
-  const token = await changeResource<TokenDocument, TokenDocument>(
+  return await changeRights<TokenDocument, TokenDocument>(
     ctx,
     registry,
     'token',
@@ -71,29 +70,32 @@ export async function putToken(
       const scopeMap = fields.scopeMap ?? current?.scopeMap;
       if (scopeMap === undefined) throw new Problem('REQUEST_INVALID', 'a token needs a scope map');
       const enabled = fields.enabled ?? current?.enabled ?? true;
-      narrowed =
-        current !== undefined && (!enabled || current.scopeMap !== scopeMap || passwords.length < all.length);
+      const created = current?.created ?? ctx.now();
       return {
-        name: current?.name ?? name,
-        created: current?.created ?? ctx.now(),
-        passwords,
-        scopeMap,
-        enabled,
+        next: { name: current?.name ?? name, created, passwords, scopeMap, enabled },
+        narrowed:
+          current !== undefined &&
+          (!enabled || current.scopeMap !== scopeMap || passwords.length < all.length),
       };
     },
+    holderOf(name),
   );
-  if (narrowed) await revokeToken(ctx, registry, name);
-  return token;
 }
 
 /** False when there was none. */
 export async function deleteToken(ctx: Context, registry: RegistryName, name: string): Promise<boolean> {
   let found = false;
-  await changeResource<TokenDocument, undefined>(ctx, registry, 'token', name, (current) => {
-    found = current !== undefined;
-    return undefined;
-  });
-  if (found) await revokeToken(ctx, registry, name);
+  await changeRights<TokenDocument, undefined>(
+    ctx,
+    registry,
+    'token',
+    name,
+    (current) => {
+      found ||= current !== undefined;
+      return { next: undefined, narrowed: found };
+    },
+    holderOf(name),
+  );
   return found;
 }
 
@@ -115,15 +117,22 @@ export async function generatePasswords(
     created,
     ...(expiry !== undefined && { expiry }),
   }));
-  let replaced = false;
-  await changeResource<TokenDocument, TokenDocument>(ctx, registry, 'token', name, (current) => {
-    if (!current) throw new Problem('NOT_FOUND', undefined, { message: 'no such token' });
-    const kept = current.passwords.filter((password) => !wanted.includes(password.name));
-    replaced = kept.length < current.passwords.length;
-    const passwords = [...kept, ...fresh.map((password) => hashed(ctx, password))];
-    return { ...current, passwords: passwords.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
-  });
-  if (replaced) await revokeToken(ctx, registry, name);
+  await changeRights<TokenDocument, TokenDocument>(
+    ctx,
+    registry,
+    'token',
+    name,
+    (current) => {
+      if (!current) throw new Problem('NOT_FOUND', undefined, { message: 'no such token' });
+      const kept = current.passwords.filter((password) => !wanted.includes(password.name));
+      const passwords = [...kept, ...fresh.map((password) => hashed(ctx, password))];
+      return {
+        next: { ...current, passwords: passwords.toSorted((a, b) => (a.name < b.name ? -1 : 1)) },
+        narrowed: kept.length < current.passwords.length,
+      };
+    },
+    holderOf(name),
+  );
   return fresh;
 }
 
@@ -150,8 +159,8 @@ export function tokenSubject(name: string): string {
   return `token:${name.toLowerCase()}`;
 }
 
-async function revokeToken(ctx: Context, registry: RegistryName, name: string): Promise<void> {
-  await updateRegistry(ctx, registry, (document) => withRevocation(document, tokenSubject(name), ctx.now()));
+function holderOf(name: string): () => Promise<readonly string[]> {
+  return () => Promise.resolve([tokenSubject(name)]);
 }
 
 function hashed(ctx: Context, { name, value, created, expiry }: NewPassword): PasswordDocument {
