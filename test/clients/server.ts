@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { AzureOptions } from '../../src/azure/account.ts';
@@ -20,6 +20,8 @@ export type ServerOptions = {
   readonly directory: string;
   /** More options of the program. */
   readonly args?: readonly string[];
+  /** Clients must sign in. */
+  readonly guarded?: boolean;
 };
 
 /** One way to start our registry, on free ports of the loopback. */
@@ -48,6 +50,22 @@ const DISK: Mode = {
 
 /** Layers go to a second process over the same storage, for the first one refuses bodies above 4 MiB. */
 const UPLOAD_HOST: Mode = { name: 'upload host', uploadHost: true, start: startPair };
+
+/** A registry that asks for sign-in, with the login of its admin user. */
+export type GuardedServer = Server & {
+  readonly admin: { readonly username: string; readonly password: string };
+};
+
+/** Storage in a directory, sign-in required, `env` besides. */
+export async function startGuarded(options: ServerOptions, env: NodeJS.ProcessEnv): Promise<GuardedServer> {
+  const args = ['--disk', join(options.directory, 'data')];
+  const server = await startProgram('registry', args, { ...options, guarded: true }, env);
+  const log = await readFile(join(options.directory, 'registry.log'), 'utf8');
+  const [, username, password] = /docker login \S+ --username (\S+) --password (\S+)/.exec(log) ?? [];
+  if (username !== undefined && password !== undefined) return { ...server, admin: { username, password } };
+  await server.stop();
+  throw new Error(`the registry told no login: ${log.slice(0, 1000)}`);
+}
 
 export const MODES: readonly Mode[] = [AZURE, DISK, UPLOAD_HOST];
 
@@ -89,14 +107,16 @@ async function startProgram(
   await mkdir(join(options.directory, 'data'), { recursive: true });
   const program = join(options.repository, 'src', 'local', 'main.ts');
   let registry = '';
-  const all = [program, '--port', '0', '--open', ...args, ...(options.args ?? [])];
+  const open = options.guarded === true ? [] : ['--open'];
+  const all = [program, '--port', '0', ...open, ...args, ...(options.args ?? [])];
   const daemon = await startDaemon(process.execPath, all, {
     cwd: options.repository,
     env: { ...process.env, ...env },
     log: join(options.directory, `${name}.log`),
     ready: async (log) => {
       registry = /listening on http:\/\/(\S+:\d+)/.exec(log)?.[1] ?? '';
-      return await Promise.resolve(registry !== '');
+      // What follows in the same piece of its log comes with it.
+      return await Promise.resolve(registry !== '' && log.includes('docker push'));
     },
   });
   const stop = async (): Promise<void> => {

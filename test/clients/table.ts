@@ -1,5 +1,3 @@
-import { OPERATIONS, type Operation } from './lab/lab.ts';
-
 /** What became of one operation of one client. */
 export type Cell =
   | { readonly result: 'ok'; readonly milliseconds: number }
@@ -13,7 +11,8 @@ export type Row = {
   readonly mode: string;
   readonly client: string;
   readonly version: string;
-  readonly cells: ReadonlyMap<Operation, Cell>;
+  /** By column. */
+  readonly cells: ReadonlyMap<string, Cell>;
 };
 
 export type Totals = { readonly passed: number; readonly failed: number };
@@ -30,14 +29,14 @@ export function countCells(rows: readonly Row[]): Totals {
  * One Markdown table for all modes: a line per client, a column per operation. A cell has one word when
  * every mode gave the same, else each mode's own. Reasons for what failed follow below the table.
  */
-export function renderTable(rows: readonly Row[]): string {
+export function renderTable(rows: readonly Row[], columns: readonly string[]): string {
   const modes = [...new Set(rows.map((row) => row.mode))];
   const names = [...new Set(rows.map((row) => row.client))];
-  const lines = [`| Client | ${OPERATIONS.join(' | ')} |`, `|---|${'---|'.repeat(OPERATIONS.length)}`];
+  const lines = [`| Client | ${columns.join(' | ')} |`, `|---|${'---|'.repeat(columns.length)}`];
   for (const name of names) {
     const own = rows.filter((row) => row.client === name);
     const version = own[0]?.version ?? '';
-    const cells = OPERATIONS.map((operation) => mergeCells(own, operation));
+    const cells = columns.map((column) => mergeCells(own, column));
     lines.push(`| ${`${name} ${version}`.trim()} | ${cells.join(' | ')} |`);
   }
   lines.push('', `Registries: ${modes.join(', ')}. "–": the client has no such operation.`);
@@ -50,9 +49,9 @@ export function renderTable(rows: readonly Row[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-function mergeCells(rows: readonly Row[], operation: Operation): string {
+function mergeCells(rows: readonly Row[], column: string): string {
   const words = rows.map((row) => {
-    const result = row.cells.get(operation)?.result ?? 'n/a';
+    const result = row.cells.get(column)?.result ?? 'n/a';
     return { mode: row.mode, word: result === 'n/a' ? '–' : result };
   });
   const distinct = new Set(words.map(({ word }) => word));

@@ -153,7 +153,7 @@ async function pullPlatforms(
 }
 
 /** A daemon of our own: no network, no firewall rules, nothing outside the client's directory. */
-async function startDockerd(
+export async function startDockerd(
   lab: Lab,
   program: string,
   config: object,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runCommand, startDaemon, type CommandOptions, type Daemon, type Output } from './command.ts';
 import { writeImage, writeIndex, FULL_SIZES, LIMITED_SIZES, SMALL_SIZES, type TestImage } from './image.ts';
 import { expectEqual } from './expect.ts';
-import { fetchServed, manifestStatus, seed, type Served } from './wire.ts';
+import { fetchServed, manifestStatus, seed, type Proof, type Served } from './wire.ts';
 
 /** The columns of the table, in order. */
 export const OPERATIONS = [
@@ -53,6 +53,8 @@ export type LabOptions = {
   readonly prefix: string;
   /** Layers must stay below the body limit of the mode with an upload host. */
   readonly limited: boolean;
+  /** How the lab itself proves who it is, when it looks at what clients did. */
+  readonly proof?: Proof;
   readonly signal: AbortSignal;
 };
 
@@ -63,6 +65,7 @@ export class Lab {
   readonly #options: LabOptions;
   readonly #daemons: Daemon[] = [];
   readonly #home: string;
+  #configured = false;
 
   constructor(options: LabOptions) {
     this.registry = options.registry;
@@ -125,11 +128,11 @@ export class Lab {
   }
 
   async served(name: string, reference: string): Promise<Served> {
-    return await fetchServed(this.registry, this.repository(name), reference);
+    return await fetchServed(this.registry, this.repository(name), reference, this.#options.proof);
   }
 
   async seed(name: string, tag: string, image: TestImage): Promise<void> {
-    await seed(this.registry, this.repository(name), tag, image);
+    await seed(this.registry, this.repository(name), tag, image, this.#options.proof);
   }
 
   /** Throws unless the registry serves exactly this image's bytes under that name. */
@@ -148,15 +151,16 @@ export class Lab {
   }
 
   async expectGone(name: string, reference: string): Promise<void> {
-    const status = await manifestStatus(this.registry, this.repository(name), reference);
+    const status = await manifestStatus(this.registry, this.repository(name), reference, this.#options.proof);
     expectEqual(`status of the deleted ${name}:${reference}`, String(status), '404');
   }
 
   async #settings(): Promise<CommandOptions> {
     await mkdir(join(this.#home, '.docker'), { recursive: true });
     await mkdir(join(this.#home, 'run'), { recursive: true });
-    // podman insists that a file it is pointed at exists.
-    await writeFile(join(this.#home, '.docker', 'config.json'), '{}');
+    // podman insists that a file it is pointed at exists; what a sign-in wrote there stays.
+    if (!this.#configured) await writeFile(join(this.#home, '.docker', 'config.json'), '{}');
+    this.#configured = true;
     await mkdir(join(this.directory, 'tmp'), { recursive: true });
     const env: NodeJS.ProcessEnv = {
       PATH: `${this.#options.tools}:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,

@@ -12,6 +12,9 @@ export type Served = {
   readonly diffIds: readonly string[];
 };
 
+/** Headers that show who asks, where the registry wants to know. */
+export type Proof = { readonly authorization?: string };
+
 type Child = { readonly digest: string; readonly size: number };
 type Parsed = {
   readonly config: Child | undefined;
@@ -30,9 +33,14 @@ const ACCEPT = [
  * Fetches a manifest and all that it refers to, and checks each digest, length and header.
  * Throws an Error that names the URL and what was wrong.
  */
-export async function fetchServed(registry: string, repository: string, reference: string): Promise<Served> {
+export async function fetchServed(
+  registry: string,
+  repository: string,
+  reference: string,
+  proof: Proof = {},
+): Promise<Served> {
   const url = `http://${registry}/v2/${repository}/manifests/${reference}`;
-  const { bytes, headers } = await fetchBytes(url, { accept: ACCEPT });
+  const { bytes, headers } = await fetchBytes(url, { accept: ACCEPT, ...proof });
   const digest = sha256(bytes);
   const named = headers.get('docker-content-digest');
   if (named !== digest) throw new Error(`${url}: Docker-Content-Digest ${named}, bytes ${digest}`);
@@ -43,14 +51,14 @@ export async function fetchServed(registry: string, repository: string, referenc
   const digests = [digest];
   const diffIds: string[] = [];
   for (const child of manifest.manifests) {
-    digests.push(...(await fetchServed(registry, repository, child.digest)).digests);
+    digests.push(...(await fetchServed(registry, repository, child.digest, proof)).digests);
   }
   if (manifest.config) {
-    await fetchBlob(registry, repository, manifest.config);
+    await fetchBlob(registry, repository, manifest.config, proof);
     digests.push(manifest.config.digest);
   }
   for (const layer of manifest.layers) {
-    const blob = await fetchBlob(registry, repository, layer);
+    const blob = await fetchBlob(registry, repository, layer, proof);
     digests.push(layer.digest);
     diffIds.push(sha256(blob[0] === 0x1f && blob[1] === 0x8b ? gunzipSync(blob) : blob));
   }
@@ -62,9 +70,10 @@ export async function manifestStatus(
   registry: string,
   repository: string,
   reference: string,
+  proof: Proof = {},
 ): Promise<number> {
   const url = `http://${registry}/v2/${repository}/manifests/${reference}`;
-  return (await fetch(url, { method: 'HEAD', headers: { accept: ACCEPT } })).status;
+  return (await fetch(url, { method: 'HEAD', headers: { accept: ACCEPT, ...proof } })).status;
 }
 
 /** Puts a test image into the registry without any client, for those that only work on what is there. */
@@ -73,25 +82,30 @@ export async function seed(
   repository: string,
   tag: string,
   image: TestImage,
+  proof: Proof = {},
 ): Promise<void> {
   const base = `http://${registry}/v2/${repository}`;
   for (const digest of image.digests) {
     if (digest === image.root.digest) continue;
-    const begun = await expectStatus(`${base}/blobs/uploads/`, { method: 'POST' }, 202);
+    const begun = await expectStatus(
+      `${base}/blobs/uploads/`,
+      { method: 'POST', headers: { ...proof } },
+      202,
+    );
     const location = new URL(begun.headers.get('location') ?? '', `${base}/blobs/uploads/`);
     location.searchParams.set('digest', digest);
     const body = new Uint8Array(await readBlob(image.layout, digest));
-    const headers = { 'content-type': 'application/octet-stream' };
+    const headers = { 'content-type': 'application/octet-stream', ...proof };
     await expectStatus(location.href, { method: 'PUT', body, headers }, 201);
   }
   const body = new Uint8Array(await readBlob(image.layout, image.root.digest));
-  const headers = { 'content-type': image.root.mediaType };
+  const headers = { 'content-type': image.root.mediaType, ...proof };
   await expectStatus(`${base}/manifests/${tag}`, { method: 'PUT', body, headers }, 201);
 }
 
-async function fetchBlob(registry: string, repository: string, child: Child): Promise<Buffer> {
+async function fetchBlob(registry: string, repository: string, child: Child, proof: Proof): Promise<Buffer> {
   const url = `http://${registry}/v2/${repository}/blobs/${child.digest}`;
-  const { bytes } = await fetchBytes(url, {});
+  const { bytes } = await fetchBytes(url, { ...proof });
   if (bytes.length !== child.size) throw new Error(`${url}: ${bytes.length} bytes, not ${child.size}`);
   if (sha256(bytes) !== child.digest) throw new Error(`${url}: bytes are ${sha256(bytes)}`);
   return bytes;
