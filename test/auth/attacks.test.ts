@@ -28,6 +28,20 @@ describe('a token in the wrong place', () => {
     expect(await problemOf(await lab.post('/oauth2/token', form))).toBe('401 UNAUTHORIZED');
   });
 
+  test('neither a refresh token nor an access token manages the registry, though their owner may', async () => {
+    const lab = await open();
+    const { id, ...secret } = await lab.principal(['Owner']);
+    const refresh = { username: ZERO, password: await lab.refresh(id) };
+    const access = await lab.access(secret, PULL);
+    const provider = 'providers/Microsoft.ContainerRegistry/registries';
+    const path = `/subscriptions/${ZERO}/resourceGroups/r/${provider}/${lab.registry}?api-version=2025-11-01`;
+    const answers = [];
+    for (const authorization of [basic(secret), basic(refresh), bearer(access), bearer(refresh.password)]) {
+      answers.push((await lab.fetch('GET', path, { headers: { authorization } })).status);
+    }
+    expect(answers).toEqual([200, 401, 401, 401]);
+  });
+
   test('a token of the directory opens nothing but the exchange', async () => {
     const lab = await open();
     const { id } = await lab.principal(['Owner']);
