@@ -22,6 +22,7 @@ export async function runHost(args: readonly string[]): Promise<number> {
   const storage = await openStorage(options);
   try {
     const app = await openApp({
+      ...options.usual,
       ...process.env,
       ...storage.settings,
       ...options.settings,

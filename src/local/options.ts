@@ -13,6 +13,8 @@ export interface LocalOptions {
   readonly tls?: 'development' | { readonly cert: string; readonly key: string };
   /** No sign-in. */
   readonly open: boolean;
+  /** Settings that hold unless the environment says otherwise. */
+  readonly usual: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, string>>;
 }
 
@@ -81,13 +83,16 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
   }
   if (values.account && values.disk !== undefined) throw new Error('--account and --disk exclude each other');
   const tls = readTls(values.tls, values['tls-cert'], values['tls-key']);
+  const storage = values.account ? 'account' : values.disk === undefined ? 'azurite' : 'disk';
   return {
     ...(tls && { tls }),
+    // The emulator's links are http, which whoever came by https may refuse to follow.
+    usual: tls && storage === 'azurite' ? { DOWNLOADS: 'proxy' } : {},
     host: values.host,
     port: Number(values.port),
     data: values.disk ?? values.data,
     open: values.open,
-    storage: values.account ? 'account' : values.disk === undefined ? 'azurite' : 'disk',
+    storage,
     settings: {
       MAX_BODY_BYTES: values['max-body'],
       ...(values.downloads !== undefined && { DOWNLOADS: values.downloads }),

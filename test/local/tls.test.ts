@@ -132,6 +132,16 @@ describe('the options', () => {
     expect(options === 'help' ? options : options.tls).toEqual(tls);
   });
 
+  test.each([
+    [['--tls'], { DOWNLOADS: 'proxy' }],
+    [['--tls', '--disk', 'd'], {}],
+    [['--tls', '--account'], {}],
+    [[], {}],
+  ])('%j usually mean the settings %j, since the emulator links by http', (args, usual) => {
+    const options = readOptions(args);
+    expect(options === 'help' ? options : options.usual).toEqual(usual);
+  });
+
   test.each([[['--tls-cert', 'a']], [['--tls-key', 'b']]])('%j are half of what is needed', (args) => {
     expect(() => readOptions(args)).toThrow('one needs the other');
   });
