@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import type { AccessToken, TokenCredential } from '@azure/core-auth';
+import type { AccessToken, TokenCredential } from '@azure/identity';
 import { updateRegistry } from '../../src/access/registry.ts';
 import { putAssignment } from '../../src/access/roles.ts';
 import { ENTRA_AUDIENCES } from '../../src/auth/entra.ts';
