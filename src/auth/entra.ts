@@ -12,6 +12,8 @@ export interface EntraPrincipal {
   /** User name or application id, as logs show it. */
   readonly name: string;
   readonly tenant: string;
+  /** The token was made for the data plane of container registries alone, and must not manage one. */
+  readonly dataOnly?: boolean;
 }
 
 /** Microsoft Entra, or any OpenID provider that stands in for it. */
@@ -170,6 +172,9 @@ async function check(
   }
 }
 
+/** Any registry of the world may be sent such a token by its clients, and could pass it on. */
+const DATA_AUDIENCE = /^https:\/\/containerregistry\.azure\.net\/?$/;
+
 /** Claims as Microsoft's access tokens have them; `sub` and `client_id` are what others have (RFC 9068). */
 function toPrincipal(claims: JWTPayload, tenant: string): Verified | undefined {
   const text = (name: string): string | undefined => {
@@ -180,7 +185,9 @@ function toPrincipal(claims: JWTPayload, tenant: string): Verified | undefined {
   if (id === undefined || !PRINCIPAL_ID.test(id)) return undefined;
   const clientId = text('appid') ?? text('azp') ?? text('client_id');
   const name = text('upn') ?? text('preferred_username') ?? clientId ?? id;
-  return { principal: { id, name: name.slice(0, 200), tenant }, clientId };
+  const audiences = [claims.aud ?? []].flat();
+  const dataOnly = audiences.every((audience) => DATA_AUDIENCE.test(audience));
+  return { principal: { id, name: name.slice(0, 200), tenant, ...(dataOnly && { dataOnly }) }, clientId };
 }
 
 /** The client credentials grant (RFC 6749 section 4.4); undefined when refused. Throws Unavailable. */

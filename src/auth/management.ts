@@ -40,6 +40,7 @@ async function principalOf(auth: Auth, arrival: Arrival, header: string) {
   const bearer = /^bearer +(\S+)$/i.exec(header)?.[1];
   if (bearer !== undefined) {
     const principal = await auth.entra?.verify(bearer);
+    if (principal?.dataOnly) return undefined;
     return principal && { id: entraSubject(principal.id), name: principal.name };
   }
   const credentials = readBasic(header);
