@@ -29,7 +29,7 @@ export async function runHost(args: readonly string[]): Promise<number> {
       ...(options.open
         ? { AUTHENTICATION: 'open' }
         : { AUTHENTICATION: 'required', KEY_FILE: path.join(options.data, 'keys', 'signing.json') }),
-      FUNCTIONARY_LOOPBACK: 'true',
+      FUNCTIONARY_LOOPBACK: String(options.loopback),
       UPLOAD_KEY: process.env['UPLOAD_KEY'] ?? (await loadUploadKey(options.data)),
     });
     try {
@@ -47,7 +47,7 @@ async function serveUntil(app: App, options: LocalOptions, stopAsked: Promise<st
   const tls = await loadTls(options);
   const listening = await listen(app, options.host, options.port, tls);
   const stopClocks = startClocks(app);
-  const address = new URL(listening.url).host;
+  const address = new URL(app.config.publicUrl ?? listening.url).host;
   const login = await firstLogin(app, address);
   process.stdout.write(
     `listening on ${listening.url}\n` +

@@ -11,6 +11,8 @@ export interface LocalOptions {
   readonly storage: 'azurite' | 'disk' | 'account';
   /** Undefined: plain http. */
   readonly tls?: 'development' | { readonly cert: string; readonly key: string };
+  /** Only this machine can reach the host. */
+  readonly loopback: boolean;
   /** No sign-in. */
   readonly open: boolean;
   /** Settings that hold unless the environment says otherwise. */
@@ -23,8 +25,8 @@ export const HELP = `functionary: a container registry that speaks Azure Contain
 Usage: npm start -- [options]
 
   --port N              port to listen on; 0 picks a free one        (default 5000)
-  --host ADDRESS        address to listen on; loopback only, until
-                        sign-in exists                               (default 127.0.0.1)
+  --host ADDRESS        address to listen on; others than loopback need
+                        PUBLIC_URL, and cannot be --open             (default 127.0.0.1)
   --data DIR            where the embedded Azurite keeps everything  (default .data)
   --disk DIR            keep everything in DIR as files and SQLite,
                         without Azurite
@@ -76,19 +78,18 @@ export function readOptions(args: readonly string[]): LocalOptions | 'help' {
   if (values.help) return 'help';
   if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535)
     throw new Error('--port: a number to 65535 is wanted');
-  if (!isLoopback(values.host)) {
-    throw new Error(
-      `--host: ${values.host} is not a loopback address; without sign-in nobody else may reach this registry`,
-    );
-  }
+  const loopback = isLoopback(values.host);
+  if (values.open && !loopback)
+    throw new Error(`--host: ${values.host} is not a loopback address, and --open would let everybody in`);
   if (values.account && values.disk !== undefined) throw new Error('--account and --disk exclude each other');
   const tls = readTls(values.tls, values['tls-cert'], values['tls-key']);
   const storage = values.account ? 'account' : values.disk === undefined ? 'azurite' : 'disk';
   return {
     ...(tls && { tls }),
-    // The emulator's links are http, which whoever came by https may refuse to follow.
-    usual: tls && storage === 'azurite' ? { DOWNLOADS: 'proxy' } : {},
+    // The emulator's links are http, which whoever came by https may refuse to follow, and lead to this machine only.
+    usual: storage === 'azurite' && (tls || !loopback) ? { DOWNLOADS: 'proxy' } : {},
     host: values.host,
+    loopback,
     port: Number(values.port),
     data: values.disk ?? values.data,
     open: values.open,
