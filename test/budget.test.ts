@@ -65,6 +65,25 @@ const budget: readonly Row[] = [
   ['tagsNone', 2, 2, 404, 'GET tags of an unknown repository: is it there?'],
   ['catalog', 1, 1, 200, 'GET catalog'],
   ['referrers', 1, 1, 200, 'GET referrers'],
+  [
+    'showRepository',
+    3,
+    1,
+    200,
+    'GET repository of ACR: it, keys of its manifests and of its tags, all at once',
+  ],
+  ['acrTags', 1, 1, 200, 'GET tags with times, by name: a page'],
+  ['acrTagsByTime', 2, 2, 200, 'the same by time with 1,020 tags: all of them, a thousand at a time'],
+  ['acrTagsOfOne', 2, 2, 200, 'the same of one manifest: its tags by key, then each row of the page'],
+  ['acrTag', 1, 1, 200, 'GET a tag with its times'],
+  ['acrTagNone', 2, 2, 404, 'GET a tag that is not there: is the repository?'],
+  ['acrUntag', 2, 2, 202, 'DELETE a tag in the way of ACR'],
+  ['acrManifests', 8, 3, 200, 'GET 3 manifests: a page, its tags, and once 2 for each config'],
+  ['acrManifestsAgain', 2, 2, 200, 'the same again: a page and its tags'],
+  ['acrManifestsByTime', 5, 3, 200, 'the same by time: all keys of manifests, 3 rows, all keys of tags'],
+  ['acrManifest', 4, 3, 200, 'GET a manifest: it and its tags, and once 2 for its config'],
+  ['acrManifestNone', 3, 2, 404, 'GET a manifest that is not there: is the repository?'],
+  ['acrIndex', 11, 4, 200, 'GET an index of 3: it and its tags, and once 3 for each child'],
 ];
 
 describe('storage calls stay within the budget', () => {

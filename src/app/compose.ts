@@ -68,6 +68,7 @@ export function createApp(
     recentUploads: new Map(),
     registryCache: new Map(),
     linkCache: new Map(),
+    factsCache: new Map(),
     ...replaced,
   };
   const auth = config.auth && openAuth(context, config.auth, config.publicUrl, parts);

@@ -7,10 +7,15 @@ import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
 import { isManagementPath, runManagement } from './management.ts';
-import { registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
+import { metadataRoutes, registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
 
 /** Seconds that a client should wait after a 503: longer than the adapters' own retries. */
 const RETRY_SECONDS = '5';
+/** Where names of repositories begin. */
+const ROOTS = [
+  { base: '/v2/', rows: repositoryRoutes },
+  { base: '/acr/v1/', rows: metadataRoutes },
+] as const;
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
 
 /** Answers a web request with a web response: the way in for the Functions host. Never throws. */
@@ -96,11 +101,12 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
     await app.gate.charge(arrival, callKind(permission, request.method), subject);
     return await run(context, { ...shared, cause: cause(name) });
   }
-  for (const row of repositoryRoutes) {
-    const match = path.startsWith('/v2/') ? row.tail.exec(path) : null;
-    if (!match || match.index <= 3) continue;
+  const { base, rows } = ROOTS.find((root) => path.startsWith(root.base)) ?? { base: '', rows: [] };
+  for (const row of rows) {
+    const match = row.tail.exec(path);
+    if (!match || match.index < base.length) continue;
     const [permission, run, { kind, audit } = {}] = methodOf(row.methods, request.method);
-    const repository = { registry, name: parseRepositoryName(path.slice(4, match.index)) };
+    const repository = { registry, name: parseRepositoryName(path.slice(base.length, match.index)) };
     const reference = match[1] ?? '';
     if (audit) Object.assign(trail, actOn(audit, repository.name, reference, url.searchParams.getAll('tag')));
     const { name, subject, allows } = await app.authorize(arrival, permission, repository);

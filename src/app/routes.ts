@@ -88,3 +88,33 @@ export const repositoryRoutes: readonly RepositoryRoute[] = [
   { tail: /\/tags\/list()$/, methods: { GET: ['metadata_read', getTags] } },
   { tail: /\/referrers\/([^/]*)$/, methods: { GET: ['pull', getReferrers, { kind: 'listReferrers' }] } },
 ];
+
+type Artifacts = typeof import('../metadata/artifacts.ts');
+
+/** Loaded at its first use: a cold start is for pushes and pulls, and should not pay for it. */
+function artifacts(name: keyof Artifacts): Operation<RepositoryCall>[1] {
+  return async (ctx, call) => {
+    const loaded = await import('../metadata/artifacts.ts');
+    return await loaded[name](ctx, call);
+  };
+}
+
+async function showRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { getRepository } = await import('../metadata/repositories.ts');
+  return await getRepository(ctx, call);
+}
+
+/** ACR's own, below `/acr/v1/`. No part of a name begins with `_`; a path that ends in none of these is a name alone. */
+export const metadataRoutes: readonly RepositoryRoute[] = [
+  { tail: /\/_tags()$/, methods: { GET: ['metadata_read', artifacts('getTagList')] } },
+  {
+    tail: /\/_tags\/([^/]*)$/,
+    methods: {
+      GET: ['metadata_read', artifacts('getTag')],
+      DELETE: ['delete', artifacts('deleteTagOnly'), { audit: 'Untag' }],
+    },
+  },
+  { tail: /\/_manifests()$/, methods: { GET: ['metadata_read', artifacts('getManifestList')] } },
+  { tail: /\/_manifests\/([^/]*)$/, methods: { GET: ['metadata_read', artifacts('getManifestByDigest')] } },
+  { tail: /(?<=\/[^_/][^/]*)()$/, methods: { GET: ['metadata_read', showRepository] } },
+];

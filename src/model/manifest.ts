@@ -90,6 +90,34 @@ export interface ListedDescriptor {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
+/** What listings tell of a manifest besides its row: follows from its digest alone. */
+export interface ManifestFacts {
+  /** Bytes of all layers; of an index, of all layers of its children. */
+  readonly imageSize: number;
+  readonly configMediaType?: string;
+  readonly architecture?: string;
+  readonly os?: string;
+}
+
+/** What a stored manifest is made of. */
+export interface ManifestParts {
+  readonly config?: ListedDescriptor;
+  /** Bytes of all layers, as their descriptors say. */
+  readonly layerBytes: number;
+  readonly children: readonly ListedDescriptor[];
+}
+
+/** The parts of a manifest that was checked when it was pushed. Throws MANIFEST_INVALID for others. */
+export function manifestParts(bytes: Uint8Array): ManifestParts {
+  const fields = parseObject(bytes);
+  const layers = [...descriptors(fields, 'layers'), ...descriptors(fields, 'blobs')];
+  return {
+    ...(fields['config'] !== undefined && { config: descriptor(fields['config'], 'config') }),
+    layerBytes: layers.reduce((sum, { raw }) => sum + Number(raw['size'] ?? 0), 0),
+    children: descriptors(fields, 'manifests'),
+  };
+}
+
 /** Digests as bytes, for a row: one byte 0 (sha256) or 1 (sha512), then 32 or 64. */
 export function packDigests(digests: readonly Digest[]): Uint8Array {
   return Buffer.concat(

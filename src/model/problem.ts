@@ -26,6 +26,7 @@ const TABLE = {
   REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request cannot be understood' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match URI' },
+  TAG_UNKNOWN: { status: 404, message: 'the specified tag does not exist' },
   TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'the body is larger than this registry accepts' },
   TOO_MANY_TAGS: { status: 414, code: 'TAG_INVALID', message: 'too many tags for one push' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },

@@ -36,6 +36,6 @@ export function parseStamp(text: string): Stamp {
   return text;
 }
 
-function isStamp(text: string): text is Stamp {
+export function isStamp(text: string): text is Stamp {
   return /^\d{13}[0-9a-z]{4}@[a-z0-9-]{1,40}$/.test(text);
 }

@@ -37,12 +37,19 @@ export async function listTags(
   return { tags: page.rows.map(({ row }) => row.slice(2)), more: page.more };
 }
 
-/** Removes a tag; its manifest stays. Throws MANIFEST_UNKNOWN. One read, one write. */
-export async function deleteTag(ctx: Context, repository: Repository, tag: Tag, cause: Cause): Promise<void> {
+/** Removes a tag; its manifest stays and is told. Throws MANIFEST_UNKNOWN. One read, one write. */
+export async function deleteTag(
+  ctx: Context,
+  repository: Repository,
+  tag: Tag,
+  cause: Cause,
+): Promise<{ readonly digest: string }> {
+  let removed = { digest: '' };
   await commitChange(ctx, repository, cause, async () => {
     const found = await ctx.records.get(tagKey(repository, tag), ['digest', 'mediaType', 'size']);
     if (!found) throw unknownManifest(repository, { kind: 'tag', tag });
     const { digest, mediaType, size } = found.value;
+    removed = { digest };
     return {
       event: { action: 'untag', digest, tags: [tag], mediaType, size },
       writes: () => [
@@ -52,4 +59,5 @@ export async function deleteTag(ctx: Context, repository: Repository, tag: Tag, 
       ],
     };
   });
+  return removed;
 }

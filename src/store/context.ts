@@ -1,4 +1,5 @@
 import type { RegistryDocument } from '../model/access.ts';
+import type { ManifestFacts } from '../model/manifest.ts';
 import type { LinkRow } from '../model/record.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Blobs } from './blobs.ts';
@@ -50,6 +51,8 @@ export interface Context {
   readonly linkCache: Map<string, { readonly until: number; readonly link: LinkRow | undefined }>;
   /** Settings of registries as this instance read them last, by registry name; see `access/registry.ts`. */
   readonly registryCache: Map<string, { readonly readAt: number; readonly value: Promise<RegistryDocument> }>;
+  /** What manifests turned out to be, by digest; see `catalog/facts.ts`. */
+  readonly factsCache: Map<string, ManifestFacts>;
   /**
    * The newest state of upload sessions that this instance served, by session id: advice for clients that lost an
    * answer, never relied on.

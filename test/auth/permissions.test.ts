@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { roles } from '../../src/access/roles.ts';
 import { systemScopeMaps } from '../../src/access/scopemaps.ts';
-import { registryRoutes, repositoryRoutes } from '../../src/app/routes.ts';
+import { metadataRoutes, registryRoutes, repositoryRoutes } from '../../src/app/routes.ts';
 import type { Permission } from '../../src/auth/authorize.ts';
 import { parseRepositoryName } from '../../src/model/names.ts';
 import { Problem } from '../../src/model/problem.ts';
@@ -31,12 +31,14 @@ describe('the table of who may do what', () => {
       ...registryRoutes.flatMap(({ path, methods }) =>
         Object.entries(methods).map(([method, [permission]]) => `${method} ${path} ${permission}`),
       ),
-      ...repositoryRoutes.flatMap(({ tail, methods }) =>
+      ...[...repositoryRoutes, ...metadataRoutes].flatMap(({ tail, methods }) =>
         Object.entries(methods).map(([method, [permission]]) => `${method} ${tail} ${permission}`),
       ),
     ];
     const told = routes.map(({ method, path, permission }) => {
-      const row = repositoryRoutes.find(({ tail }) => path.length > '/v2/_catalog'.length && tail.test(path));
+      const below = path.startsWith('/acr/v1/') ? metadataRoutes : repositoryRoutes;
+      const exact = registryRoutes.some((row) => row.path === path);
+      const row = exact ? undefined : below.find(({ tail }) => tail.test(path));
       return `${method} ${row?.tail ?? path} ${permission}`;
     });
     expect(told.toSorted()).toEqual(found.toSorted());

@@ -102,6 +102,12 @@ const ROUTES = `
   DELETE /v2/team/app/blobs/DIGEST           delete
   GET    /v2/team/app/tags/list                  metadata_read
   GET    /v2/team/app/referrers/DIGEST       pull
+  GET    /acr/v1/team/app                        metadata_read
+  GET    /acr/v1/team/app/_tags                  metadata_read
+  GET    /acr/v1/team/app/_tags/latest           metadata_read
+  DELETE /acr/v1/team/app/_tags/latest           delete
+  GET    /acr/v1/team/app/_manifests             metadata_read
+  GET    /acr/v1/team/app/_manifests/DIGEST      metadata_read
 `;
 
 /** What a challenge asks for: scope, and the body's detail. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newRegistryDocument } from '../../src/access/registry.ts';
 import { handle } from '../../src/app/http.ts';
-import { registryRoutes, repositoryRoutes, signInRoutes } from '../../src/app/routes.ts';
+import { metadataRoutes, registryRoutes, repositoryRoutes, signInRoutes } from '../../src/app/routes.ts';
 import { addressRanges } from '../../src/guard/address.ts';
 import { admitAddress } from '../../src/guard/network.ts';
 import type { RegistryDocument } from '../../src/model/access.ts';
@@ -73,6 +73,11 @@ function routes(): [method: string, path: string][] {
     ['\\/blobs\\/uploads\\/([^/]+)$', '/v2/net/app/blobs/uploads/0'],
     ['\\/blobs\\/([^/]*)$', `/v2/net/app/blobs/sha256:${'0'.repeat(64)}`],
     ['\\/tags\\/list()$', '/v2/net/app/tags/list'],
+    ['\\/_tags()$', '/acr/v1/net/app/_tags'],
+    ['\\/_tags\\/([^/]*)$', '/acr/v1/net/app/_tags/v1'],
+    ['\\/_manifests()$', '/acr/v1/net/app/_manifests'],
+    ['\\/_manifests\\/([^/]*)$', `/acr/v1/net/app/_manifests/sha256:${'0'.repeat(64)}`],
+    ['(?<=\\/[^_/][^/]*)()$', '/acr/v1/net/app'],
     ['\\/referrers\\/([^/]*)$', `/v2/net/app/referrers/sha256:${'0'.repeat(64)}`],
   ]);
   const pathOf = (tail: RegExp) => {
@@ -83,7 +88,7 @@ function routes(): [method: string, path: string][] {
   return [
     ...Object.entries(signInRoutes).map(([path, methods]) => ({ path, methods })),
     ...registryRoutes,
-    ...repositoryRoutes.map(({ tail, methods }) => ({ path: pathOf(tail), methods })),
+    ...[...repositoryRoutes, ...metadataRoutes].map(({ tail, methods }) => ({ path: pathOf(tail), methods })),
     { path: '/v2/no/such/route', methods: { GET: 0 } },
     { path: '/', methods: { GET: 0 } },
   ].flatMap(({ path, methods }) => Object.keys(methods).map((method): [string, string] => [method, path]));

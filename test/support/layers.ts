@@ -4,7 +4,16 @@ import { posix } from 'node:path';
  * The rules of the layout: which folder may import which, so that storage, wire and the registry itself stay apart.
  * Each row names the folders of `src` that a folder may import besides itself.
  */
-const FEATURES = ['access', 'uploads', 'lifecycle', 'replication', 'transfer', 'tasks', 'connected'];
+const FEATURES = [
+  'access',
+  'catalog',
+  'uploads',
+  'lifecycle',
+  'replication',
+  'transfer',
+  'tasks',
+  'connected',
+];
 const CORE = ['registry', 'events', 'store', 'model'];
 const WIRE = ['http', 'registry', 'auth', 'guard', ...FEATURES, 'model'];
 
@@ -19,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   guard: ['access', 'http', 'events', 'store', 'model'],
   registry: ['events', 'store', 'model'],
   access: CORE,
+  catalog: CORE,
   uploads: CORE,
   lifecycle: CORE,
   replication: CORE,

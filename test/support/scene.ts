@@ -1,5 +1,5 @@
 import { digestOf } from '../../src/model/digest.ts';
-import { type Answer, type Send, begin, document, end, patch, publish, upload } from './client.ts';
+import { type Answer, IMAGE, type Send, begin, document, end, patch, publish, upload } from './client.ts';
 import { noise } from './sample.ts';
 
 /** Prepares a registry, and gives back the one request that a test is about. */
@@ -8,6 +8,7 @@ export type Scene = (send: Send) => Promise<() => Promise<Answer>>;
 /** The repository of all scenes. */
 export const NAME = 'team/app';
 
+const ACR = `/acr/v1/${NAME}`;
 const V2 = `/v2/${NAME}`;
 const MIB = 1024 * 1024;
 
@@ -97,6 +98,41 @@ export const scenes = {
   tags: withTag((send) => send('GET', `${V2}/tags/list`)),
   tagsNone: get(`${V2}/tags/list`),
   catalog: withTag((send) => send('GET', '/v2/_catalog')),
+  showRepository: withTag((send) => send('GET', ACR)),
+  acrTags: withTag((send) => send('GET', `${ACR}/_tags`)),
+  acrTagsByTime: async (send) => {
+    const manifest = document('tagged');
+    for (let part = 0; part < 51; part++) {
+      const names = Array.from({ length: 20 }, (_, i) => `tag=t${part}-${i}`);
+      await publish(send, NAME, `${manifest.digest}?${names.join('&')}`, manifest);
+    }
+    return () => send('GET', `${ACR}/_tags?orderby=timedesc`);
+  },
+  acrTagsOfOne: withTag((send, digest) => send('GET', `${ACR}/_tags?digest=${digest}`)),
+  acrTag: withTag((send) => send('GET', `${ACR}/_tags/v1`)),
+  acrTagNone: withTag((send) => send('GET', `${ACR}/_tags/v2`)),
+  acrUntag: withTag((send) => send('DELETE', `${ACR}/_tags/v1`)),
+  acrManifests: withConfigs(async (send) => () => send('GET', `${ACR}/_manifests`)),
+  acrManifestsAgain: withConfigs(async (send) => {
+    await send('GET', `${ACR}/_manifests`);
+    return () => send('GET', `${ACR}/_manifests`);
+  }),
+  acrManifestsByTime: withConfigs(async (send) => {
+    await send('GET', `${ACR}/_manifests`);
+    return () => send('GET', `${ACR}/_manifests?orderby=timeasc`);
+  }),
+  acrManifest: withConfigs(
+    async (send, [digest]) =>
+      () =>
+        send('GET', `${ACR}/_manifests/${digest}`),
+  ),
+  acrManifestNone: withTag((send) => send('GET', `${ACR}/_manifests/${document('none').digest}`)),
+  acrIndex: withConfigs(async (send, digests) => {
+    const manifests = digests.map((digest) => ({ mediaType: IMAGE, digest, size: 1 }));
+    const index = document('index', { manifests });
+    await publish(send, NAME, 'index', index);
+    return () => send('GET', `${ACR}/_manifests/${index.digest}`);
+  }),
   referrers: withTag((send, digest) => send('GET', `${V2}/referrers/${digest}`)),
 } satisfies Record<string, Scene>;
 
@@ -110,6 +146,22 @@ function withTag(act: (send: Send, digest: string) => Promise<Answer>): Scene {
     const manifest = document('v1');
     await publish(send, NAME, 'v1', manifest);
     return () => act(send, manifest.digest);
+  };
+}
+
+/** With three images whose configs nobody has read; `act` may prepare more. */
+function withConfigs(act: (send: Send, digests: readonly string[]) => Promise<() => Promise<Answer>>): Scene {
+  return async (send) => {
+    const digests: string[] = [];
+    for (const text of ['a', 'b', 'c']) {
+      const bytes = Buffer.from(JSON.stringify({ os: 'linux', architecture: text }));
+      await upload(send, NAME, bytes);
+      const config = { ...descriptor(bytes), mediaType: 'application/vnd.oci.image.config.v1+json' };
+      const manifest = document(text, { config });
+      await publish(send, NAME, text, manifest);
+      digests.push(manifest.digest);
+    }
+    return await act(send, digests);
   };
 }
 

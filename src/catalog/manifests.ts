@@ -1,0 +1,143 @@
+import { type Digest, isDigest } from '../model/digest.ts';
+import { type ManifestFacts, listedDescriptors } from '../model/manifest.ts';
+import type { Repository } from '../model/names.ts';
+import { type ManifestRow, manifestKey, repositoryPartition, tagOfPrefix } from '../model/record.ts';
+import { stampTime } from '../model/stamp.ts';
+import { readStored } from '../registry/blobs.ts';
+import { unknownManifest } from '../registry/manifests.ts';
+import { askable } from '../registry/referrers.ts';
+import type { Context } from '../store/context.ts';
+import { findFacts, readPlatformFields } from './facts.ts';
+import { type Listing, type Next, demandRepository, inTurns, pageByTime, readRows } from './rows.ts';
+
+/** Times in milliseconds since 1970. */
+export interface ManifestEntry extends ManifestFacts {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly created: number;
+  /**
+   * When it was last pushed, by digest or under a tag, a new one too. The reference tells no more than that attributes
+   * leave it; of the two readings this is the safe one for clients that delete what is old.
+   */
+  readonly updated: number;
+  /** By name. */
+  readonly tags: readonly string[];
+}
+
+/** A child of an index, as the index describes it. */
+export interface ManifestChild extends Pick<ManifestFacts, 'architecture' | 'os'> {
+  readonly digest: string;
+}
+
+/** The most manifests on a page: their rows hold their bytes, up to 60 KiB each. */
+export const MANIFEST_PAGE = 100;
+
+type Row = Pick<ManifestRow, (typeof FIELDS)[number]>;
+const FIELDS = ['digest', 'mediaType', 'size', 'body', 'phys', 'created', 'stamp'] as const;
+const READS_AT_ONCE = 16;
+
+/**
+ * Manifests with their tags, at most MANIFEST_PAGE. Throws NAME_UNKNOWN. By digest one call for the page and one per
+ * 1,000 tags on it; by time one per 1,000 manifests and per 1,000 tags of the repository, and one for each manifest
+ * on the page, since rows lie by digest. What `findFacts` needs comes on top; one more when there is none.
+ */
+export async function listManifestEntries(
+  ctx: Context,
+  repository: Repository,
+  asked: Listing,
+): Promise<{ readonly manifests: readonly ManifestEntry[]; readonly next: Next }> {
+  const listing = { ...asked, limit: Math.min(asked.limit, MANIFEST_PAGE) };
+  const { rows, next } =
+    listing.limit === 0
+      ? { rows: [], next: undefined }
+      : await (listing.order === 'name' ? readPage : readPageByTime)(ctx, repository, listing);
+  const [first, last] = [rows[0]?.digest, rows.at(-1)?.digest];
+  if (first === undefined || last === undefined) {
+    await demandRepository(ctx, repository);
+    return { manifests: [], next };
+  }
+  const between =
+    listing.order === 'name' ? { from: `x!${first}!`, before: `x!${last}!~` } : { from: 'x!', before: 'x~' };
+  const [tags, facts] = await Promise.all([
+    readTags(ctx, repository, between),
+    findFacts(ctx, repository, rows),
+  ]);
+  return { manifests: rows.map((row, i) => entryOf(row, facts[i], tags.get(row.digest))), next };
+}
+
+/**
+ * One manifest, and of an index its children. Throws MANIFEST_UNKNOWN, NAME_UNKNOWN. Two calls at once, one per
+ * further 1,000 tags, and what `findFacts` needs; one more when it is not there.
+ */
+export async function showManifest(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+): Promise<ManifestEntry & { readonly children: readonly ManifestChild[] }> {
+  const prefix = tagOfPrefix(digest);
+  const [found, tags] = await Promise.all([
+    ctx.records.get(manifestKey(repository, digest), FIELDS),
+    readTags(ctx, repository, { from: prefix, before: `${prefix}~` }),
+  ]);
+  if (!found) {
+    await demandRepository(ctx, repository);
+    throw unknownManifest(repository, { kind: 'digest', digest });
+  }
+  const row: Row = found.value;
+  const body = await readStored(ctx, repository, row);
+  const [facts] = await findFacts(ctx, repository, [{ ...row, body }]);
+  const children = listedDescriptors(body).map((child) => ({
+    digest: child.digest,
+    ...readPlatformFields(child.raw['platform']),
+  }));
+  return { ...entryOf(row, facts, tags.get(digest)), children };
+}
+
+async function readPage(ctx: Context, repository: Repository, { last, limit }: Listing) {
+  const page = await ctx.records.range<Row>({
+    table: 'repos',
+    partition: repositoryPartition(repository),
+    from: last === '' ? 'm!' : `m!${askable(last)}!`,
+    before: 'm~',
+    limit,
+    select: FIELDS,
+  });
+  const rows = page.rows.map(({ value }) => value);
+  const end = rows.at(-1)?.digest;
+  const next: Next = page.more && end !== undefined ? { last: end } : undefined;
+  return { rows, next };
+}
+
+async function readPageByTime(ctx: Context, repository: Repository, listing: Listing) {
+  const all = await readRows<ManifestRow>(ctx, repository, { from: 'm!', before: 'm~' }, ['stamp']);
+  const named = all.map(({ row, value }) => ({ name: row.slice(2), stamp: value.stamp }));
+  const { page, next } = pageByTime(named, listing);
+  const digests = page.map(({ name }) => name).filter(isDigest);
+  const found = await inTurns(digests, READS_AT_ONCE, (digest) =>
+    ctx.records.get(manifestKey(repository, digest), FIELDS),
+  );
+  // Those deleted meanwhile are left out.
+  const rows = found.flatMap((row): Row[] => (row ? [row.value] : []));
+  return { rows, next };
+}
+
+/** Tags by digest, from keys alone. One call per 1,000. */
+async function readTags(
+  ctx: Context,
+  repository: Repository,
+  between: { readonly from: string; readonly before: string },
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const tags = new Map<string, string[]>();
+  for (const { row } of await readRows<object>(ctx, repository, between, [])) {
+    const [, digest = '', tag = ''] = row.split('!');
+    const before = tags.get(digest);
+    if (before) before.push(tag);
+    else tags.set(digest, [tag]);
+  }
+  return tags;
+}
+
+function entryOf(row: Row, facts: ManifestFacts | undefined, tags: readonly string[] = []): ManifestEntry {
+  const { digest, mediaType, created, stamp } = row;
+  return { imageSize: 0, ...facts, digest, mediaType, created, updated: stampTime(stamp), tags };
+}

@@ -1,0 +1,17 @@
+import { showRepository } from '../catalog/repository.ts';
+import type { RepositoryCall } from '../http/call.ts';
+import type { Reply } from '../http/message.ts';
+import type { Context } from '../store/context.ts';
+import { attributes, envelope, timeText } from './body.ts';
+
+/** GET `/acr/v1/{name}`: a repository, its times and counts. */
+export async function getRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { created, updated, manifests, tags } = await showRepository(ctx, call.repository);
+  return envelope(call, {
+    createdTime: timeText(created),
+    lastUpdateTime: timeText(updated),
+    manifestCount: manifests,
+    tagCount: tags,
+    changeableAttributes: attributes,
+  });
+}
