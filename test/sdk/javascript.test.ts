@@ -198,6 +198,121 @@ describe.each(adapters)('over %s', (adapter) => {
     });
   });
 
+  describe('a client of a repository', () => {
+    async function openRepository(name: string, roles: readonly string[]) {
+      const client = new ContainerRegistryClient(lab.url, await lab.principal(roles), { audience: AUDIENCE });
+      return client.getRepository(name);
+    }
+
+    test('reads the properties of repository, tag and manifest', async () => {
+      const name = 'sdk/properties';
+      const start = new Date();
+      const { digest } = await pushImage(content(name, await lab.principal(['AcrPush'])), 'v1');
+      const repository = await openRepository(name, ['AcrPull']);
+      const properties = await repository.getProperties();
+      expect(properties).toMatchObject({
+        registryLoginServer: new URL(lab.url).host,
+        name,
+        manifestCount: 1,
+        tagCount: 1,
+        canDelete: true,
+        canWrite: true,
+        canRead: true,
+        canList: true,
+      });
+      expect(properties.createdOn.getTime()).toBeGreaterThanOrEqual(start.getTime());
+      expect(properties.lastUpdatedOn.getTime()).toBeGreaterThanOrEqual(start.getTime());
+      const artifact = repository.getArtifact('v1');
+      expect(await artifact.getTagProperties('v1')).toMatchObject({
+        name: 'v1',
+        digest,
+        repositoryName: name,
+      });
+      expect(await artifact.getManifestProperties()).toMatchObject({
+        digest,
+        repositoryName: name,
+        sizeInBytes: 2000,
+        tags: ['v1'],
+        relatedArtifacts: [],
+        canWrite: true,
+      });
+    });
+
+    test('lists tags and manifests in every order, page by page', async () => {
+      const name = 'sdk/ordered';
+      const pusher = content(name, await lab.principal(['AcrPush']));
+      const pushed = ['c', 'a', 'b', 'e', 'd'];
+      const digests: string[] = [];
+      for (const tag of pushed) digests.push((await pushImage(pusher, tag)).digest);
+      const repository = await openRepository(name, ['AcrPull']);
+      for (const [order, tags] of [
+        [undefined, pushed.toSorted()],
+        ['LastUpdatedOnAscending', pushed],
+        ['LastUpdatedOnDescending', pushed.toReversed()],
+      ] as const) {
+        const options = order === undefined ? {} : { order };
+        const artifact = repository.getArtifact('a');
+        const pages = await Array.fromAsync(artifact.listTagProperties(options).byPage({ maxPageSize: 2 }));
+        expect(pages.map((page) => page.map((tag) => tag.name))).toEqual([
+          tags.slice(0, 2),
+          tags.slice(2, 4),
+          tags.slice(4),
+        ]);
+        const manifests = await Array.fromAsync(
+          repository.listManifestProperties(options).byPage({ maxPageSize: 2 }),
+        );
+        expect(manifests.map((page) => page.length)).toEqual([2, 2, 1]);
+        const expected =
+          order === undefined ? digests.toSorted() : tags.map((tag) => digests[pushed.indexOf(tag)]);
+        expect(manifests.flat().map(({ digest }) => digest)).toEqual(expected);
+      }
+    });
+
+    test('is told what an index refers to', async () => {
+      const name = 'sdk/index';
+      const pusher = content(name, await lab.principal(['AcrPush']));
+      const { digest } = await pushImage(pusher, 'child');
+      const child = {
+        mediaType: KnownManifestMediaType.OciImageManifest,
+        digest,
+        size: 1,
+        platform: { architecture: 'arm64', os: 'linux' },
+      };
+      const index = { schemaVersion: 2, manifests: [child] };
+      const mediaType = 'application/vnd.oci.image.index.v1+json';
+      await pusher.setManifest(Buffer.from(JSON.stringify(index)), { tag: 'all', mediaType });
+      const repository = await openRepository(name, ['AcrPull']);
+      const found = await repository.getArtifact('all').getManifestProperties();
+      expect(found.sizeInBytes).toBe(2000);
+      expect(found.relatedArtifacts).toEqual([{ digest, architecture: 'arm64', operatingSystem: 'linux' }]);
+    });
+
+    test('deletes a tag, once and again, and the manifest stays', async () => {
+      const name = 'sdk/untag';
+      const { digest } = await pushImage(content(name, await lab.principal(['AcrPush'])), 'v1');
+      const deleter = (await openRepository(name, ['AcrDelete'])).getArtifact('v1');
+      await deleter.deleteTag('v1');
+      await deleter.deleteTag('v1');
+      const repository = await openRepository(name, ['AcrPull']);
+      expect(await statusOf(repository.getArtifact('v1').getManifestProperties())).toBe(404);
+      const left = await repository.getArtifact(digest).getManifestProperties();
+      expect([left.digest, left.tags]).toEqual([digest, []]);
+      expect((await repository.getProperties()).tagCount).toBe(0);
+    });
+
+    test('may read with a role that reads, delete with one that deletes, and is told 401 or 404 about the rest', async () => {
+      const name = 'sdk/rights';
+      await pushImage(content(name, await lab.principal(['AcrPush'])), 'v1');
+      const reader = await openRepository(name, ['AcrPull']);
+      expect(await statusOf(reader.getArtifact('v1').deleteTag('v1'))).toBe(401);
+      const deleter = await openRepository(name, ['AcrDelete']);
+      expect(await statusOf(deleter.getProperties())).toBe(401);
+      expect(await statusOf(deleter.listManifestProperties().next())).toBe(401);
+      const nowhere = await openRepository('sdk/nowhere', ['AcrPull']);
+      expect(await statusOf(nowhere.getProperties())).toBe(404);
+    });
+  });
+
   describe('an anonymous client', () => {
     test('pulls where the registry lets everybody pull, and does nothing else', async () => {
       const { digest, layer } = await pushImage(content('sdk/open', await lab.principal(['AcrPush'])), 'v1');
