@@ -1,5 +1,5 @@
 import { type Digest, parseDigest } from '../model/digest.ts';
-import { type ManifestFacts, manifestParts } from '../model/manifest.ts';
+import { type ManifestFacts, type ManifestParts, manifestParts } from '../model/manifest.ts';
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { type StoredBytes, manifestKey } from '../model/record.ts';
@@ -13,7 +13,7 @@ const IMAGE_CONFIGS: ReadonlySet<string> = new Set([
   'application/vnd.docker.container.image.v1+json',
 ]);
 /** Larger ones are not read: no image has any. */
-const CONFIG_LIMIT = 4 * 1024 * 1024;
+const CONFIG_LIMIT = 1024 * 1024;
 const FACTS_KEPT = 10_000;
 /** How many manifests are looked at together: on the page, in an index, in an index of that. */
 const WIDTHS = [16, 4, 1];
@@ -33,6 +33,8 @@ interface Learned {
   readonly whole: boolean;
 }
 
+const NOTHING: Learned = { facts: { imageSize: 0 }, whole: false };
+
 /**
  * Sizes, architectures and operating systems of stored manifests, in their order. The rows alone do not tell: an image
  * not seen before on this instance costs two calls for its config (its link and its bytes), an index one for each child
@@ -50,11 +52,12 @@ export async function findFacts(
 }
 
 async function learn(search: Search, row: StoredBytes, depth: number): Promise<Learned> {
-  const { ctx, repository } = search;
+  const { ctx } = search;
   const known = ctx.factsCache.get(row.digest);
   if (known) return { facts: known, whole: true };
-  if (row.phys !== undefined && !mayCall(search, 1)) return { facts: { imageSize: 0 }, whole: false };
-  const { config, layerBytes, children } = manifestParts(await readStored(ctx, repository, row));
+  const parts = await readParts(search, row);
+  if (!parts) return NOTHING;
+  const { config, layerBytes, children } = parts;
   const below = await inTurns(
     [...new Set(children.map(({ digest }) => digest))],
     WIDTHS[depth + 1] ?? 1,
@@ -72,15 +75,25 @@ async function learn(search: Search, row: StoredBytes, depth: number): Promise<L
   return { facts, whole };
 }
 
+/** Undefined when the bytes cannot be read now: a list must not fail over one manifest that was just deleted. */
+async function readParts(search: Search, row: StoredBytes): Promise<ManifestParts | undefined> {
+  if (row.body === undefined && !mayCall(search, 1)) return undefined;
+  try {
+    return manifestParts(await readStored(search.ctx, search.repository, row));
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
 async function learnChild(search: Search, digest: Digest, depth: number): Promise<Learned> {
   const { ctx, repository } = search;
   const known = ctx.factsCache.get(digest);
   if (known) return { facts: known, whole: true };
-  const nothing = { facts: { imageSize: 0 }, whole: false };
-  if (depth >= WIDTHS.length || !mayCall(search, 1)) return nothing;
+  if (depth >= WIDTHS.length || !mayCall(search, 1)) return NOTHING;
   const select = ['digest', 'mediaType', 'size', 'body', 'phys'] as const;
   const found = await ctx.records.get(manifestKey(repository, digest), select);
-  return found ? await learn(search, found.value, depth) : nothing;
+  return found ? await learn(search, found.value, depth) : NOTHING;
 }
 
 /** What an image's config says of where it runs; undefined when it cannot be read now. Two calls. */

@@ -8,9 +8,11 @@ import {
   CONFIG_TYPE,
   EMPTY_TYPE,
   IMAGE_TYPE,
+  INDEX_TYPE,
   closing,
   descriptorOf,
   imageManifest,
+  indexManifest,
   locationOf,
 } from '../support/push.ts';
 
@@ -159,6 +161,19 @@ describe('what leaves no line', () => {
 });
 
 describe('an event of a repository', () => {
+  test('leaves a line when a tag goes in the way of ACR, with what it named', async () => {
+    const { lab, admin, send } = await openAudit();
+    const token = bearer(await lab.access(admin, 'repository:team/app:pull,push,delete'));
+    const bytes = new TextEncoder().encode(JSON.stringify(indexManifest([])));
+    const { digest } = descriptorOf(bytes);
+    const headers = { 'content-type': INDEX_TYPE };
+    await send('PUT', '/v2/team/app/manifests/v1', token, { body: bytes, headers });
+    const { response, lines } = await send('DELETE', '/acr/v1/team%2Fapp/_tags/v1', token);
+    expect(response.status).toBe(202);
+    const untagged = { Repository: 'team/app', Tag: 'v1', Digest: digest };
+    expect(lines).toEqual([repositoryLine(lab, response, 'Untag', untagged)]);
+  });
+
   test('leaves a line: push, pull, untag, delete, and what is refused', async () => {
     const { lab, admin, send } = await openAudit();
     const token = bearer(await lab.access(admin, 'repository:team/app:pull,push,delete'));

@@ -236,6 +236,31 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
     expect(await jsonOf(await get('un/tag/_tags'))).toMatchObject({ tags: [] });
   });
 
+  test.each(['tags', 'manifests', 'tags/list', 'manifests/v1', 'acr/v1', 'catalog', 'a__tags/b'])(
+    'a repository named %s is told',
+    async (name) => {
+      const { manifest } = await pushImage(app, name, 'v1');
+      const envelope = { registry: HOST, imageName: name };
+      expect(await jsonOf(await get(name))).toMatchObject({ ...envelope, manifestCount: 1, tagCount: 1 });
+      expect(await jsonOf(await get(`${name}/_tags/v1`))).toMatchObject({ ...envelope, tag: { name: 'v1' } });
+      const { digest } = manifest;
+      expect(await jsonOf(await get(`${name}/_manifests`))).toMatchObject({
+        ...envelope,
+        manifests: [{ digest }],
+      });
+    },
+  );
+
+  test.each([
+    ['POST', NAME, 'GET'],
+    ['HEAD', `${NAME}/_tags`, 'GET'],
+    ['PUT', `${NAME}/_tags/latest`, 'GET, DELETE'],
+    ['DELETE', `${NAME}/_manifests/${UNKNOWN}`, 'GET'],
+  ])('%s of %s is not allowed, and Allow tells what is', async (method, path, allow) => {
+    const answer = await app.fetch(method, `/acr/v1/${path}`);
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
+  });
+
   test('an artifact has the type of its config and no platform, and layers alone count', async () => {
     const config = await pushBlob(
       app,

@@ -22,6 +22,12 @@ function content(repository: string, someone: Someone): ContainerRegistryContent
   return new ContainerRegistryContentClient(lab.url, repository, someone, { audience: AUDIENCE });
 }
 
+/** A repository as somebody with these roles sees it. */
+async function openRepository(name: string, roles: readonly string[]) {
+  const client = new ContainerRegistryClient(lab.url, await lab.principal(roles), { audience: AUDIENCE });
+  return client.getRepository(name);
+}
+
 /** Requests on a repository since `start`, without the parts that differ each time. */
 function requestsOn(repository: string, start = 0): string[] {
   return lab
@@ -199,11 +205,6 @@ describe.each(adapters)('over %s', (adapter) => {
   });
 
   describe('a client of a repository', () => {
-    async function openRepository(name: string, roles: readonly string[]) {
-      const client = new ContainerRegistryClient(lab.url, await lab.principal(roles), { audience: AUDIENCE });
-      return client.getRepository(name);
-    }
-
     test('reads the properties of repository, tag and manifest', async () => {
       const name = 'sdk/properties';
       const start = new Date();
