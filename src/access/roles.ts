@@ -21,7 +21,8 @@ interface Role {
 }
 
 const READ = ['pull', 'metadata_read'] as const;
-const EVERYTHING = [
+/** What owners, contributors and the admin user may do: all but quarantine, which has roles of its own. */
+export const EVERYTHING = [
   'pull',
   'push',
   'delete',

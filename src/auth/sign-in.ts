@@ -1,11 +1,11 @@
 import { ADMIN_SUBJECT, isAdminPassword, matchAdmin } from '../access/admin.ts';
 import { currentRegistry } from '../access/registry.ts';
-import { entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
+import { EVERYTHING, entraSubject, grantsOfRoles, listAssignments } from '../access/roles.ts';
 import { getScopeMap, grantsOf } from '../access/scopemaps.ts';
 import { getToken, isPrincipalName, isTokenName, matchPassword, tokenSubject } from '../access/tokens.ts';
 import type { RegistryDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
-import { type Grants, NO_GRANTS, isAction } from '../access/permission.ts';
+import { type Grants, NO_GRANTS } from '../access/permission.ts';
 import type { Context } from '../store/context.ts';
 import type { Throttle } from '../guard/throttle.ts';
 import type { Entra, EntraPrincipal } from './entra.ts';
@@ -151,14 +151,5 @@ function anonymousGrants({ anonymousPull, anonymousRepositories }: RegistryDocum
 }
 
 function everything(): Grants {
-  const actions = [
-    'pull',
-    'push',
-    'delete',
-    'metadata_read',
-    'metadata_write',
-    'deleted_read',
-    'deleted_restore',
-  ];
-  return { repositories: [{ pattern: '*', actions: actions.filter(isAction) }], catalog: true };
+  return { repositories: [{ pattern: '*', actions: EVERYTHING }], catalog: true };
 }
