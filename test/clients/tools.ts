@@ -56,7 +56,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) process.stdout.write(HELP);
-else process.exitCode = await main(values.bin);
+else process.exitCode = await main(resolve(values.bin));
 
 async function main(bin: string): Promise<number> {
   let missing = 0;
