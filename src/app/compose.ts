@@ -71,13 +71,13 @@ export function createApp(
     factsCache: new Map(),
     ...replaced,
   };
-  const auth = config.auth && openAuth(context, config.auth, config.publicUrl, parts);
+  const auth = config.auth && openAuth(context, config.auth, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
   const gate = openGate(context, config);
   return { config, context, auth, authorize, gate, close: () => stores.close() };
 }
 
-function openAuth(ctx: Context, config: AuthConfig, publicUrl: string | undefined, parts: Parts): Auth {
+function openAuth(ctx: Context, config: AuthConfig, parts: Parts): Auth {
   const ring = openKeyRing(ctx, parts.keys ?? openKeyStore(config.keys));
   return {
     ctx,
@@ -85,7 +85,6 @@ function openAuth(ctx: Context, config: AuthConfig, publicUrl: string | undefine
     tokens: openTokens(ctx, ring),
     entra: parts.entra ?? (config.entra && openEntra(ctx, config.entra)),
     throttle: openThrottle(ctx),
-    publicUrl,
   };
 }
 

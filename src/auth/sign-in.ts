@@ -20,8 +20,6 @@ export interface Auth {
   /** Undefined where no directory is configured. */
   readonly entra: Entra | undefined;
   readonly throttle: Throttle;
-  /** Public base URL, without a slash at its end; undefined: as the request says, for hosts on this machine. */
-  readonly publicUrl: string | undefined;
 }
 
 /** The user name under which a refresh token is the password (`az acr login`). */

@@ -1,5 +1,6 @@
 import type { RepositoryCall } from '../http/call.ts';
-import { type RegistryRequest, type Reply, announcedLength } from '../http/message.ts';
+import { readBytes } from '../http/body.ts';
+import type { Reply } from '../http/message.ts';
 import { algorithmOf } from '../model/digest.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import {
@@ -41,7 +42,7 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
   const { repository, request, query, cause } = call;
   const reference = parseReference(call.reference);
   const tags = [...new Set([...named(reference), ...query.getAll('tag').map(parseTag)])];
-  const bytes = await readBody(request, ctx.settings.maxManifestBytes);
+  const bytes = await readBytes(request, ctx.settings.maxManifestBytes);
   const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256';
   const manifest = parseManifest(bytes, request.headers.get('content-type'), algorithm);
   const { digest, subject } = manifest;
@@ -93,17 +94,4 @@ function describe({ digest, mediaType, size }: ManifestInfo) {
     'docker-content-digest': digest,
     etag: `"${digest}"`,
   };
-}
-
-/** A whole body, bounded. Throws TOO_LARGE as early as its length is known. */
-async function readBody(request: RegistryRequest, limit: number): Promise<Uint8Array> {
-  if ((announcedLength(request) ?? 0) > limit) throw new Problem('TOO_LARGE', { limit });
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of request.body ?? []) {
-    size += piece.length;
-    if (size > limit) throw new Problem('TOO_LARGE', { limit });
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }

@@ -1,5 +1,5 @@
 import type { RegistryRequest } from '../http/message.ts';
-import { announcedLength } from '../http/message.ts';
+import { readBytes } from '../http/body.ts';
 import { Problem } from '../model/problem.ts';
 import { ArmProblem, invalid } from './arm.ts';
 
@@ -9,7 +9,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The JSON object in a request's body; an empty one for no body. Throws REQUEST_INVALID, TOO_LARGE beyond 1 MiB. */
 export async function readBody(request: RegistryRequest): Promise<Fields> {
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, LIMIT, `The request body is larger than ${LIMIT} bytes.`);
   if (bytes.length === 0) return new Fields({}, '');
   let value: unknown;
   try {
@@ -19,19 +19,6 @@ export async function readBody(request: RegistryRequest): Promise<Fields> {
   }
   if (isObject(value)) return new Fields(value, '');
   throw new ArmProblem('REQUEST_INVALID', 'InvalidRequestContent', 'The request body is not a JSON object.');
-}
-
-async function readBytes(request: RegistryRequest): Promise<Uint8Array> {
-  const tooLarge = new Problem('TOO_LARGE', `The request body is larger than ${LIMIT} bytes.`);
-  if ((announcedLength(request) ?? 0) > LIMIT) throw tooLarge;
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of request.body ?? []) {
-    size += piece.length;
-    if (size > LIMIT) throw tooLarge;
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 /**
