@@ -3,7 +3,7 @@ import { INLINE_LIMIT, type Key, type Value, accessPartition } from '../model/re
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
 import { type Etag, type Write, ifAbsent, ifMatch, put, remove } from '../store/records.ts';
-import { contend } from '../registry/commit.ts';
+import { contend } from '../registry/change/commit.ts';
 
 /** What a registry owns besides content: each a JSON document in a row of its own, in the partition `!access`. */
 export type ResourceKind = 'registry' | 'scopeMap' | 'token' | 'roleAssignment';

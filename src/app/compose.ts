@@ -4,6 +4,9 @@ import { type Authorize, authorizeAll, createAuthorize } from '../auth/authorize
 import { type Entra, openEntra } from '../auth/entra.ts';
 import { openTokens } from '../auth/jwt.ts';
 import { openKeyRing } from '../auth/keys.ts';
+import { currentPolicy } from '../access/settings/policy.ts';
+import type { RegistryName } from '../model/names.ts';
+import type { Policy } from '../model/policy/policy.ts';
 import type { KeyStore } from '../store/keys.ts';
 import type { Auth } from '../auth/sign-in.ts';
 import { openThrottle } from '../guard/throttle.ts';
@@ -22,6 +25,8 @@ export interface App {
   readonly context: Context;
   readonly authorize: Authorize;
   readonly gate: Gate;
+  /** What a registry's settings demand; no storage call while they are fresh. */
+  readonly policy: (registry: RegistryName) => Promise<Policy>;
   /** Undefined where sign-in is not required. */
   readonly auth: Auth | undefined;
   close(): Promise<void>;
@@ -74,7 +79,8 @@ export function createApp(
   const auth = config.auth && openAuth(context, config.auth, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
   const gate = openGate(context, config);
-  return { config, context, auth, authorize, gate, close: () => stores.close() };
+  const policy = async (registry: RegistryName) => await currentPolicy(context, registry);
+  return { config, context, auth, authorize, gate, policy, close: () => stores.close() };
 }
 
 function openAuth(ctx: Context, config: AuthConfig, parts: Parts): Auth {

@@ -2,7 +2,7 @@ import { readBasic } from '../auth/authorize.ts';
 import { type Trail, actOn } from '../events/audit.ts';
 import { callKind } from '../guard/limits.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
-import { type RegistryName, type Repository, isRegistryName, parseRepositoryName } from '../model/names.ts';
+import { type RegistryName, isRegistryName, parseRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
@@ -110,9 +110,18 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
     const reference = match[1] ?? '';
     if (audit) Object.assign(trail, actOn(audit, repository.name, reference, url.searchParams.getAll('tag')));
     const { name, subject, allows } = await app.authorize(arrival, permission, repository);
-    const mayPull = (other: Repository) => allows(other, 'pull');
+    const policy = await app.policy(registry);
     const told = await app.gate.charge(arrival, kind ?? callKind(permission, request.method), subject);
-    const call = { ...shared, cause: cause(name), repository, reference, subject, mayPull, noted: trail };
+    const call = {
+      ...shared,
+      cause: cause(name),
+      repository,
+      reference,
+      subject,
+      allows,
+      policy,
+      noted: trail,
+    };
     return withHeaders(await run(context, call), told);
   }
   throw new Problem('NOT_FOUND');

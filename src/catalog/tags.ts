@@ -5,7 +5,7 @@ import { Problem } from '../model/problem.ts';
 import { type TagOfRow, type TagRow, repositoryPartition, tagKey, tagOfPrefix } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
 import { askable } from '../registry/referrers.ts';
-import { deleteTag } from '../registry/tags.ts';
+import { deleteTag } from '../registry/change/delete.ts';
 import type { Context } from '../store/context.ts';
 import { type Listing, type Next, demandRepository, inTurns, pageByTime, readRows } from './rows.ts';
 

@@ -12,22 +12,22 @@ import {
   parseTag,
 } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { type ManifestInfo, deleteManifest, getManifest, statManifest } from '../registry/manifests.ts';
-import { putManifest } from '../registry/push.ts';
-import { deleteTag } from '../registry/tags.ts';
+import { deleteManifest, deleteTag } from '../registry/change/delete.ts';
+import { putManifest } from '../registry/change/push.ts';
+import { type ManifestInfo, type Reading, getManifest, statManifest } from '../registry/manifests.ts';
 import type { Context } from '../store/context.ts';
 
 /** HEAD a manifest (end-3). */
-export async function headManifest(ctx: Context, { repository, reference }: RepositoryCall): Promise<Reply> {
-  return {
-    status: 200,
-    headers: describe(await statManifest(ctx, repository, existing(repository, reference))),
-  };
+export async function headManifest(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository } = call;
+  const reference = existing(repository, call.reference);
+  return { status: 200, headers: describe(await statManifest(ctx, repository, reference, readingOf(call))) };
 }
 
 /** GET a manifest (end-3): as it was pushed, whatever `Accept` says. */
 export async function getManifestContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const found = await getManifest(ctx, call.repository, existing(call.repository, call.reference));
+  const { repository } = call;
+  const found = await getManifest(ctx, repository, existing(repository, call.reference), readingOf(call));
   const headers = describe(found);
   note(call, found);
   if (call.request.headers.get('if-none-match') === headers.etag) {
@@ -50,7 +50,7 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
   if (reference.kind === 'digest' && reference.digest !== digest) {
     throw new Problem('DIGEST_INVALID', { digest: reference.digest, found: digest });
   }
-  await putManifest(ctx, repository, manifest, tags, cause);
+  await putManifest(ctx, repository, manifest, tags, call.policy, cause);
   return {
     status: 201,
     headers: {
@@ -70,6 +70,10 @@ export async function deleteReference(ctx: Context, call: RepositoryCall): Promi
   if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, cause);
   else await deleteManifest(ctx, repository, reference.digest, cause);
   return { status: 202, headers: { 'content-length': '0' } };
+}
+
+function readingOf({ policy, allows, repository }: RepositoryCall): Reading {
+  return { policy, seesQuarantined: allows(repository, 'quarantine_read') };
 }
 
 /** The reference of something that should be there: a name that no tag can have is merely unknown (conformance suite). */

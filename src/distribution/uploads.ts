@@ -35,7 +35,7 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
   if (mount !== null && isDigest(mount) && from !== null && isRepositoryName(from)) {
     const source = { registry: repository.registry, name: from };
     // Without the right to pull there it is as if the blob were not there: an ordinary upload follows.
-    if (call.mayPull(source) && (await mountBlob(ctx, repository, source, mount)))
+    if (call.allows(source, 'pull') && (await mountBlob(ctx, repository, source, mount)))
       return created(call, mount);
   }
   const algorithm = query.get('digest-algorithm') ?? 'sha256';

@@ -16,7 +16,9 @@ export interface Cause {
 
 /** What happened to a repository. */
 export interface RegistryEvent {
-  readonly action: 'push' | 'delete' | 'untag';
+  /** `quarantine`: pushed, but not to be pulled until it is passed. `update`: attributes were changed. */
+  readonly action: 'push' | 'quarantine' | 'delete' | 'untag' | 'restore' | 'update';
+  /** Empty where a change is of the repository itself. */
   readonly digest: string;
   readonly tags: readonly string[];
   readonly mediaType: string;

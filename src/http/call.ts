@@ -1,5 +1,6 @@
 import type { Trail } from '../events/audit.ts';
 import type { Cause } from '../events/event.ts';
+import type { Policy } from '../model/policy/policy.ts';
 import type { RegistryName, Repository } from '../model/names.ts';
 import type { RegistryRequest } from './message.ts';
 
@@ -20,8 +21,12 @@ export interface RepositoryCall extends RegistryCall {
   readonly subject: string | undefined;
   /** For the audit: what the manifest turned out to be, to be filled in. */
   readonly noted?: Pick<Trail, 'digest' | 'mediaType' | 'artifactType' | 'size'>;
-  /** Whether the caller may pull from another repository of the registry. */
-  readonly mayPull: (repository: Repository) => boolean;
+  /** What else the caller may do, here and in other repositories of the registry: ACR's word of an action. */
+  readonly allows: (
+    repository: Repository,
+    action: 'pull' | 'push' | 'quarantine_read' | 'quarantine_write',
+  ) => boolean;
+  readonly policy: Policy;
 }
 
 /** A call of the management API (`management/routes.ts`), after authorisation. */

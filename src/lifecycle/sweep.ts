@@ -2,6 +2,7 @@ import type { RegistryName } from '../model/names.ts';
 import { EVENT_PREFIX, type EventRow, contentKey } from '../model/record.ts';
 import type { BlobName } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
+import { timeOfId } from '../store/ids.ts';
 import { ifPresent, Conflict } from '../store/records.ts';
 
 const PAGE = 1000;
@@ -29,7 +30,7 @@ export async function sweepUploads(
     const page = await ctx.blobs.list(registry, PAGE, cursor);
     for (const blob of page.blobs) {
       scanned++;
-      const begun = uploadTime(blob.name);
+      const begun = timeOfId(blob.name);
       if (begun === undefined || begun >= oldest) continue;
       const at = { registry, name: blob.name };
       // Sweeps run daily: what a week of them has spared is in use.
@@ -84,10 +85,4 @@ async function deleteRows(ctx: Context, partition: string, rows: readonly string
     if (error instanceof Conflict) return 0;
     throw error;
   }
-}
-
-/** When the upload behind a physical name began: the time in a UUID of version 7; undefined for other names. */
-function uploadTime(name: string): number | undefined {
-  const match = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.exec(name);
-  return match ? Number.parseInt(`${match[1]}${match[2]}`, 16) : undefined;
 }

@@ -24,10 +24,32 @@ export interface RegistryDocument {
   readonly networkBypass?: 'AzureServices' | 'None';
   /** AbacRepositoryPermissions when true, else LegacyRegistryPermissions. */
   readonly repositoryRoles: boolean;
+  /** Repositories with locks that reads must look for; see `access/settings/policy.ts`. None when absent. */
+  readonly guarded?: readonly string[] | 'all';
+  readonly quarantine?: PolicyDocument;
+  readonly retention?: RetentionDocument;
+  readonly softDelete?: DaysDocument;
   /** Subject → time: its access tokens issued before are refused. Milliseconds since 1970. */
   readonly revoked: Readonly<Record<string, number>>;
   /** Every access token issued before is refused. */
   readonly revokedBefore: number;
+}
+
+/** A policy that is on or off. */
+export interface PolicyDocument {
+  readonly enabled: boolean;
+  /** When it was last changed, in milliseconds since 1970. */
+  readonly updated: number;
+}
+
+export interface DaysDocument extends PolicyDocument {
+  readonly days: number;
+}
+
+/** Untagged manifests are deleted after some days; only those that lost their last tag after `updated`. */
+export interface RetentionDocument extends DaysDocument {
+  /** Docker's media types alone, as ACR does; else OCI's, too. */
+  readonly dockerOnly?: boolean;
 }
 
 /** A scope map: what tokens bound to it may do. */

@@ -11,6 +11,12 @@ const TABLE = {
   CONFLICT: { status: 409, code: 'UNSUPPORTED', message: 'the request contradicts what exists' },
   DENIED: { status: 403, message: 'requested access to the resource is denied' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
+  DISALLOWED: {
+    status: 405,
+    code: 'REGISTRY_DISALLOWED_OPERATION',
+    message:
+      'The operation is disallowed on this registry, repository or image. View troubleshooting steps at https://aka.ms/acr/faq/#why-does-my-pull-or-push-request-fail-with-disallowed-operation',
+  },
   MANIFEST_BLOB_UNKNOWN: {
     status: 400,
     message: 'manifest references a manifest or blob unknown to registry',

@@ -36,19 +36,36 @@ export type LinkRow = {
   size: number;
   /** When a push last relied on this link; collection spares young ones. */
   touched: Stamp;
+  /** When it was made. */
+  linked: Stamp;
 };
 
-/** `!` in `repos`: the repository itself. */
+/**
+ * `!` in `repos`: the repository itself. Every change of a repository rewrites it under its version, in the same
+ * transaction: whatever was read after this row is still so when that succeeds.
+ */
 export type RepositoryRow = {
   name: string;
   created: number;
+  /** Of the last push. */
   updated: Stamp;
+  /** Of the last change of any kind; the event row with this stamp tells which. */
+  version: Stamp;
+  manifests: number;
+  tags: number;
+  /** Bytes of the blobs that pushes brought here so far; never falls. Collection measures what is really there. */
+  grown: number;
+  locks?: string;
+  /** Tags, once set, keep their manifest: our own setting. */
+  writeOnce?: boolean;
 };
 
 /** Encoded name in `!catalog`: the repository is listed. */
 export type CatalogRow = {
   name: string;
   stamp: Stamp;
+  /** The repository is hidden from lists. */
+  hidden?: boolean;
 };
 
 /** The bytes of a manifest: in the row up to `INLINE_LIMIT`, else in a blob of its own named `phys`. */
@@ -67,23 +84,39 @@ export type ManifestRow = StoredBytes & {
   subject?: string;
   /** What it references, packed by `packDigests`; absent when too many: then the body tells. */
   refs?: Uint8Array;
+  locks?: string;
+  /** `Quarantined`, `Passed` or what a scanner writes; absent where quarantine was never used. */
+  quarantine?: string;
+  /** JSON of the scanner's own. */
+  quarantineDetails?: string;
+  /** When a tag was last taken from it, in milliseconds since 1970; it may have others, or a new one. */
+  untagged?: number;
+  /** When it was last pulled, to the hour; in milliseconds since 1970. */
+  pulled?: number;
 };
 
 /** `t!<tag>` in `repos`: holds a copy of the manifest, so that a pull by tag is one read. */
 export type TagRow = StoredBytes & {
   created: number;
   stamp: Stamp;
+  locks?: string;
+  /** When it was last pulled, to the hour; in milliseconds since 1970. */
+  pulled?: number;
 };
 
 /** `x!<digest>!<tag>` in `repos`: the tags of a manifest, from the manifest's side. */
 export type TagOfRow = {
   stamp: Stamp;
+  /** The tag must not be deleted. */
+  locked?: boolean;
 };
 
 /** `s!<subject>!<digest>` in `repos`: a referrer's descriptor as JSON bytes; absent when too large: then its manifest tells. */
 export type ReferrerRow = {
   artifactType?: string;
   descriptor?: Uint8Array;
+  /** The referrer is hidden from lists. */
+  hidden?: boolean;
 };
 
 /** `s!<subject>!` in `repos`: the index that a client keeps under the referrers tag of `subject`. */

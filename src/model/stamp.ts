@@ -8,12 +8,21 @@ export type Stamp = string & { readonly [brand]: 'Stamp' };
 
 const COUNTER_LIMIT = 36 ** 4;
 
-/** Returns a source of strictly rising stamps, even when the clock stands still or steps back. */
-export function createStamps(now: () => number, region: string): () => Stamp {
+/**
+ * Returns a source of strictly rising stamps, even when the clock stands still or steps back; given one that was read,
+ * the next is later than that, too, whatever the clock of its writer said.
+ */
+export function createStamps(now: () => number, region: string): (after?: Stamp) => Stamp {
   let last = 0;
   let counter = 0;
-  return () => {
+  return (after) => {
     const time = now();
+    const seen = after === undefined ? 0 : stampTime(after);
+    const seenCounter = after === undefined ? 0 : Number.parseInt(after.slice(13, 17), 36);
+    if (seen > last || (seen === last && seenCounter > counter)) {
+      last = seen;
+      counter = seenCounter;
+    }
     if (time > last) {
       last = time;
       counter = 0;

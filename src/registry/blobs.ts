@@ -15,7 +15,7 @@ import {
   put,
   remove,
 } from '../store/records.ts';
-import { contend } from './commit.ts';
+import { contend } from './change/commit.ts';
 
 /** How long another instance may go on redirecting to a blob that was deleted here. */
 const DOWNLOAD_LIFE_MS = 5000;
@@ -142,7 +142,9 @@ export async function mountBlob(
     ]);
     if (!link || !content) return false;
     const { phys, size } = content.value;
-    await linkContent(ctx, repository, digest, { phys, size, touched: ctx.stamp() }, ifMatch(content.etag));
+    const stamp = ctx.stamp();
+    const row = { phys, size, touched: stamp, linked: stamp };
+    await linkContent(ctx, repository, digest, row, ifMatch(content.etag));
     return true;
   });
 }
@@ -161,7 +163,8 @@ export async function publishBlob(
 ): Promise<void> {
   await contend(ctx, async (again) => {
     const content = again ? await ctx.records.get(contentKey(repository.registry, digest)) : undefined;
-    const row = { phys: content?.value.phys ?? phys, size, touched: ctx.stamp() };
+    const stamp = ctx.stamp();
+    const row = { phys: content?.value.phys ?? phys, size, touched: stamp, linked: stamp };
     await linkContent(ctx, repository, digest, row, content ? ifMatch(content.etag) : ifAbsent);
   });
 }
@@ -204,7 +207,7 @@ async function linkContent(
   // Rewriting the content row, changed or not, makes a collector that read it earlier fail its delete.
   const claim =
     condition.kind === 'absent'
-      ? put(content, row, condition)
+      ? put(content, { phys: row.phys, size: row.size, touched: row.touched }, condition)
       : merge(content, { touched: row.touched }, condition);
   await ctx.records.batch(content.table, content.partition, [
     claim,

@@ -1,13 +1,8 @@
-import type { Cause } from '../events/event.ts';
-import { parseDigest } from '../model/digest.ts';
-import type { Repository, Tag } from '../model/names.ts';
+import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { type TagRow, repositoryKey, repositoryPartition, tagKey, tagOfKey } from '../model/record.ts';
+import { type TagRow, repositoryKey, repositoryPartition } from '../model/record.ts';
 import type { Context } from '../store/context.ts';
-import { ifMatch, ifPresent, remove } from '../store/records.ts';
-import { commitChange } from './commit.ts';
-import { unknownManifest } from './manifests.ts';
-import { askable, fallbackRemoval } from './referrers.ts';
+import { askable } from './referrers.ts';
 
 /**
  * The next `limit` tags after `last`, in byte order. Throws NAME_UNKNOWN when there is no such repository.
@@ -35,29 +30,4 @@ export async function listTags(
     throw new Problem('NAME_UNKNOWN', { name: repository.name });
   }
   return { tags: page.rows.map(({ row }) => row.slice(2)), more: page.more };
-}
-
-/** Removes a tag; its manifest stays and is told. Throws MANIFEST_UNKNOWN. One read, one write. */
-export async function deleteTag(
-  ctx: Context,
-  repository: Repository,
-  tag: Tag,
-  cause: Cause,
-): Promise<{ readonly digest: string }> {
-  let removed = { digest: '' };
-  await commitChange(ctx, repository, cause, async () => {
-    const found = await ctx.records.get(tagKey(repository, tag), ['digest', 'mediaType', 'size']);
-    if (!found) throw unknownManifest(repository, { kind: 'tag', tag });
-    const { digest, mediaType, size } = found.value;
-    removed = { digest };
-    return {
-      event: { action: 'untag', digest, tags: [tag], mediaType, size },
-      writes: () => [
-        remove(tagKey(repository, tag), ifMatch(found.etag)),
-        remove(tagOfKey(repository, parseDigest(digest), tag), ifPresent),
-        ...fallbackRemoval(repository, tag),
-      ],
-    };
-  });
-  return removed;
 }

@@ -43,7 +43,8 @@ export interface Context {
   readonly settings: Settings;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly stamp: () => Stamp;
+  /** The next stamp of this instance's clock, later than `after`. */
+  readonly stamp: (after?: Stamp) => Stamp;
   /** Random bytes from a cryptographic source. */
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;

@@ -5,6 +5,7 @@ import { Problem } from '../model/problem.ts';
 import { physicalName, publishBlob } from '../registry/blobs.ts';
 import { type BlobName, MissingBlock } from '../store/blobs.ts';
 import type { Context } from '../store/context.ts';
+import { timedId } from '../store/ids.ts';
 import { closeHash, runHash } from './progress.ts';
 import { SEGMENT_LIMIT, type Session, blocksOf, openSession, sealSession } from './session.ts';
 import { type Staged, stageBody } from './stage.ts';
@@ -223,14 +224,4 @@ async function readBack(ctx: Context, at: BlobName, algorithm: Algorithm): Promi
 
 function unknownUpload(id: string): Problem {
   return new Problem('BLOB_UPLOAD_UNKNOWN', { upload: id.slice(0, 100) });
-}
-
-/** A UUID of version 7 (RFC 9562): its first 48 bits are the time in milliseconds, the rest is random. */
-function timedId(ctx: Context): string {
-  const bytes = Buffer.from(ctx.random(16));
-  bytes.writeUIntBE(ctx.now(), 0, 6);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

@@ -1,4 +1,5 @@
 import { afterAll } from 'vitest';
+import { currentPolicy } from '../../src/access/settings/policy.ts';
 import { type App, type Parts, type Stores, createApp } from '../../src/app/compose.ts';
 import type { Config } from '../../src/app/config.ts';
 import { respond } from '../../src/app/http.ts';
@@ -89,6 +90,8 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const created = createApp(configOf(options, registry), stores, context, options.signIn);
   const authorize = options.authorize ?? (options.signIn ? created.authorize : authorizeAll);
   const app = { ...created, authorize };
+  // Fresh settings, as an instance has them nearly always: neither counted nor stepped nor made to fail.
+  if (!options.signIn) await currentPolicy({ ...created.context, records: opened.records }, registry);
   return {
     app,
     stores,

@@ -1,0 +1,210 @@
+import type { Cause, RegistryEvent } from '../../events/event.ts';
+import { type Digest, isDigest, parseDigest } from '../../model/digest.ts';
+import { type Repository, type Tag, parseTag } from '../../model/names.ts';
+import { isLocked } from '../../model/policy/locks.ts';
+import { Problem } from '../../model/problem.ts';
+import {
+  type ManifestRow,
+  type TagOfRow,
+  manifestKey,
+  referrerKey,
+  referrerPrefix,
+  repositoryKey,
+  repositoryPartition,
+  tagKey,
+  tagOfKey,
+  tagOfPrefix,
+} from '../../model/record.ts';
+import type { Context } from '../../store/context.ts';
+import { type Found, type Write, ifMatch, ifPresent, merge, remove } from '../../store/records.ts';
+import { unknownManifest } from '../manifests.ts';
+import { fallbackRemoval } from '../referrers.ts';
+import { commitChange, demandWritable, disallowed } from './commit.ts';
+
+/** Tags deleted in one transaction: up to three rows each beside six others, 100 rows at most. */
+const TAGS_PER_BATCH = 31;
+/** Referrers deleted between two looks at their subject. */
+const REFERRERS_AT_ONCE = 100;
+
+/**
+ * Deletes a manifest, its tags and its referrers, as ACR does; referrers first, then beyond 31 tags those, the manifest
+ * last, so that an interrupted call can be repeated. Referrers that are locked stay. Throws MANIFEST_UNKNOWN;
+ * DISALLOWED when the repository, the manifest or one of its tags is locked. Four reads, three of them at once, and one
+ * write per 31 tags.
+ */
+export async function deleteManifest(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  cause: Cause,
+): Promise<{ readonly digests: readonly string[]; readonly tags: readonly string[] }> {
+  const digests: string[] = [];
+  const tags: string[] = [];
+  const spared = new Set<string>();
+  for (;;) {
+    const step = await deleteStep(ctx, repository, digest, spared, cause);
+    tags.push(...step.tags);
+    for (const referrer of step.referrers) {
+      const gone = await deleteReferrer(ctx, repository, referrer, cause);
+      if (gone.digests.length === 0) spared.add(referrer);
+      digests.push(...gone.digests);
+      tags.push(...gone.tags);
+    }
+    if (step.finished) return { digests: [...digests, digest], tags };
+  }
+}
+
+/** What went: nothing where the referrer is locked, or gone already. */
+async function deleteReferrer(ctx: Context, repository: Repository, digest: Digest, cause: Cause) {
+  try {
+    return await deleteManifest(ctx, repository, digest, cause);
+  } catch (error) {
+    if (error instanceof Problem && ['MANIFEST_UNKNOWN', 'DISALLOWED'].includes(error.code)) {
+      return { digests: [], tags: [] };
+    }
+    throw error;
+  }
+}
+
+interface Step {
+  readonly finished: boolean;
+  readonly tags: readonly string[];
+  /** To be deleted before the next step. */
+  readonly referrers: readonly Digest[];
+}
+
+async function deleteStep(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  spared: ReadonlySet<string>,
+  cause: Cause,
+): Promise<Step> {
+  let step: Step = { finished: false, tags: [], referrers: [] };
+  await commitChange(ctx, repository, cause, async () => {
+    const before = await ctx.records.get(repositoryKey(repository));
+    demandWritable(before);
+    const [manifest, tagRows, referrers] = await Promise.all([
+      ctx.records.get(manifestKey(repository, digest), ['subject', 'mediaType', 'size', 'locks']),
+      readTagRows(ctx, repository, digest),
+      readReferrers(ctx, repository, digest, spared),
+    ]);
+    if (!before || !manifest) throw unknownManifest(repository, { kind: 'digest', digest });
+    if (isLocked(manifest.value, 'delete', 'write')) throw disallowed('the manifest is locked');
+    if (tagRows.rows.some(({ value }) => value.locked)) throw disallowed('a tag of the manifest is locked');
+    step = { finished: false, tags: [], referrers };
+    if (referrers.length > 0) return undefined;
+    const finished = !tagRows.more;
+    const tags = tagRows.rows.map(({ tag }) => tag);
+    step = { finished, tags, referrers };
+    const { mediaType, size } = manifest.value;
+    const event: RegistryEvent = { action: finished ? 'delete' : 'untag', digest, tags, mediaType, size };
+    return {
+      repository: before,
+      more: { manifests: finished ? -1 : 0, tags: -tags.length },
+      events: [event],
+      writes: () => [
+        ...tags.flatMap((tag) => removeTag(repository, digest, tag)),
+        ...(finished ? removeManifest(repository, digest, manifest) : []),
+      ],
+    };
+  });
+  return step;
+}
+
+async function readTagRows(ctx: Context, repository: Repository, digest: Digest) {
+  const prefix = tagOfPrefix(digest);
+  const { rows, more } = await ctx.records.range<TagOfRow>({
+    table: 'repos',
+    partition: repositoryPartition(repository),
+    from: prefix,
+    before: `${prefix}~`,
+    limit: TAGS_PER_BATCH,
+    select: ['locked'],
+  });
+  return { rows: rows.map(({ row, value }) => ({ tag: parseTag(row.slice(prefix.length)), value })), more };
+}
+
+/** Some of the manifests whose subject this is; the index that a client keeps under a referrers tag is none. */
+async function readReferrers(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  spared: ReadonlySet<string>,
+): Promise<readonly Digest[]> {
+  const prefix = referrerPrefix(digest);
+  const { rows } = await ctx.records.range<object>({
+    table: 'repos',
+    partition: repositoryPartition(repository),
+    from: prefix,
+    before: `${prefix}~`,
+    limit: Math.min(1000, REFERRERS_AT_ONCE + spared.size + 1),
+    select: [],
+  });
+  return rows
+    .map(({ row }) => row.slice(prefix.length))
+    .filter(isDigest)
+    .filter((referrer) => !spared.has(referrer));
+}
+
+/** The rows of a tag. The repository's row, written under its version, proves that it is as it was read. */
+export function removeTag(repository: Repository, digest: Digest, tag: Tag): Write[] {
+  return [
+    remove(tagKey(repository, tag), ifPresent),
+    remove(tagOfKey(repository, digest, tag), ifPresent),
+    ...fallbackRemoval(repository, tag),
+  ];
+}
+
+/** The rows of a manifest without tags. */
+export function removeManifest(
+  repository: Repository,
+  digest: Digest,
+  { value }: Found<Pick<ManifestRow, 'subject'>>,
+): Write[] {
+  const { subject } = value;
+  return [
+    remove(manifestKey(repository, digest), ifPresent),
+    ...(subject === undefined
+      ? []
+      : [remove(referrerKey(repository, parseDigest(subject), digest), ifPresent)]),
+  ];
+}
+
+/**
+ * Removes a tag; its manifest stays and is told. Throws MANIFEST_UNKNOWN; DISALLOWED when the repository or the tag is
+ * locked. Two reads at once, one write.
+ */
+export async function deleteTag(
+  ctx: Context,
+  repository: Repository,
+  tag: Tag,
+  cause: Cause,
+): Promise<{ readonly digest: string }> {
+  let removed = { digest: '' };
+  await commitChange(ctx, repository, cause, async () => {
+    const [before, found] = await Promise.all([
+      ctx.records.get(repositoryKey(repository)),
+      ctx.records.get(tagKey(repository, tag), ['digest', 'mediaType', 'size', 'locks']),
+    ]);
+    if (!before || !found) throw unknownManifest(repository, { kind: 'tag', tag });
+    demandWritable(before);
+    if (isLocked(found.value, 'delete', 'write')) throw disallowed('the tag is locked');
+    const { mediaType, size } = found.value;
+    const digest = parseDigest(found.value.digest);
+    removed = { digest };
+    return {
+      repository: before,
+      more: { tags: -1 },
+      events: [{ action: 'untag', digest, tags: [tag], mediaType, size }],
+      writes: () => [
+        // Read beside the repository, not after it.
+        remove(tagKey(repository, tag), ifMatch(found.etag)),
+        remove(tagOfKey(repository, digest, tag), ifPresent),
+        merge(manifestKey(repository, digest), { untagged: ctx.now() }, ifPresent),
+        ...fallbackRemoval(repository, tag),
+      ],
+    };
+  });
+  return removed;
+}

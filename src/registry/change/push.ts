@@ -1,0 +1,251 @@
+import type { Cause } from '../../events/event.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import { type Manifest, packDigests, referrerDescriptor } from '../../model/manifest.ts';
+import { type Repository, type Tag, referrersTagSubject } from '../../model/names.ts';
+import { isLocked } from '../../model/policy/locks.ts';
+import type { Policy } from '../../model/policy/policy.ts';
+import { Problem } from '../../model/problem.ts';
+import {
+  INLINE_LIMIT,
+  type ManifestRow,
+  type RepositoryRow,
+  type StoredBytes,
+  type TagRow,
+  fallbackKey,
+  manifestKey,
+  referrerKey,
+  repositoryKey,
+  tagKey,
+  tagOfKey,
+} from '../../model/record.ts';
+import type { Stamp } from '../../model/stamp.ts';
+import type { Context } from '../../store/context.ts';
+import { timedId } from '../../store/ids.ts';
+import {
+  type Found,
+  type Write,
+  always,
+  ifAbsent,
+  ifMatch,
+  ifPresent,
+  merge,
+  put,
+  remove,
+} from '../../store/records.ts';
+import { discardBytes, physicalName } from '../blobs.ts';
+import { PASSED } from '../manifests.ts';
+import { type References, checkReferences } from '../references.ts';
+import { type Plan, commitChange, demandWritable, disallowed } from './commit.ts';
+
+/** Tags that one push may set: with their rows they must fit one transaction. The specification wants at least 10. */
+export const TAG_LIMIT = 20;
+/** Rows that they may change: four each, five for a referrers tag. */
+const TAG_ROWS = 94;
+
+/** Names of blobs that hold manifests begin with this. */
+export const MANIFEST_PREFIX = 'm-';
+/** The state of a new manifest where the registry quarantines. */
+const QUARANTINED = 'Quarantined';
+const FIELDS = ['digest', 'mediaType', 'size', 'phys', 'quarantine'] as const;
+
+interface Current {
+  readonly repository: Found<RepositoryRow> | undefined;
+  readonly manifest: Found<ManifestRow> | 'unread' | undefined;
+  readonly tags: readonly { readonly tag: Tag; readonly found: Found<TagRow> | undefined }[];
+}
+
+interface Push {
+  readonly ctx: Context;
+  readonly repository: Repository;
+  readonly manifest: Manifest;
+  readonly tags: readonly Tag[];
+  readonly policy: Policy;
+}
+
+/**
+ * Stores a manifest and points `tags` at it, in one transaction with its references, its referrer entry and its
+ * event: all of it becomes visible, or nothing. Repeating it changes nothing but times.
+ * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, or storage is used
+ * up. One read per reference and two more, all at once, then one write; two more on a repository's first manifest, two
+ * more when the manifest is there already under another tag.
+ */
+export async function putManifest(
+  ctx: Context,
+  repository: Repository,
+  manifest: Manifest,
+  tags: readonly Tag[],
+  policy: Policy,
+  cause: Cause,
+): Promise<void> {
+  const rows = tags.reduce((sum, tag) => sum + (referrersTagSubject(tag) ? 5 : 4), 0);
+  if (tags.length > TAG_LIMIT || rows > TAG_ROWS) throw new Problem('TOO_MANY_TAGS', { limit: TAG_LIMIT });
+  if (policy.full) throw disallowed('the storage of this registry is used up');
+  const push = { ctx, repository, manifest, tags, policy };
+  const large = manifest.bytes.length > INLINE_LIMIT;
+  const [references, first] = await Promise.all([
+    checkReferences(ctx, repository, manifest),
+    readCurrent(push, large),
+  ]);
+  checkLocks(push, first);
+  let own: StoredBytes | undefined;
+  let used: StoredBytes | undefined;
+  try {
+    await commitChange(ctx, repository, cause, async (again) => {
+      const current = again ? await readCurrent(push, true) : first;
+      checkLocks(push, current);
+      // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
+      used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
+      return planPush(push, used, current, references);
+    });
+  } catch (error) {
+    // Only what surely did not happen may be undone; after a lost answer the bytes may be in use.
+    if (error instanceof Problem) await dropBytes(ctx, repository, own, manifest.digest);
+    throw error;
+  }
+  if (used !== own) await dropBytes(ctx, repository, own, manifest.digest);
+}
+
+async function readCurrent(
+  { ctx, repository, manifest: { digest }, tags }: Push,
+  withManifest: boolean,
+): Promise<Current> {
+  const [found, manifest, ...rows] = await Promise.all([
+    ctx.records.get(repositoryKey(repository)),
+    withManifest || tags.length === 0
+      ? ctx.records.get(manifestKey(repository, digest), FIELDS)
+      : ('unread' as const),
+    ...tags.map((tag) => ctx.records.get(tagKey(repository, tag), ['digest', 'created', 'locks', 'pulled'])),
+  ]);
+  return { repository: found, manifest, tags: tags.map((tag, i) => ({ tag, found: rows[i] })) };
+}
+
+function checkLocks({ manifest }: Push, { repository, tags }: Current): void {
+  demandWritable(repository);
+  for (const { tag, found } of tags) {
+    if (isLocked(found?.value, 'write')) throw disallowed(`the tag ${tag} is locked`);
+    if (repository?.value.writeOnce && found && found.value.digest !== manifest.digest) {
+      throw disallowed(`the tag ${tag} is there, and tags of this repository are written once`);
+    }
+  }
+}
+
+function knownBytes(manifest: Current['manifest']): StoredBytes | undefined {
+  if (!manifest || manifest === 'unread' || manifest.value.phys === undefined) return undefined;
+  const { digest, mediaType, size, phys } = manifest.value;
+  return { digest, mediaType, size, phys };
+}
+
+async function storeBytes(ctx: Context, repository: Repository, manifest: Manifest): Promise<StoredBytes> {
+  const { digest, mediaType, bytes } = manifest;
+  const info = { digest, mediaType, size: bytes.length };
+  if (bytes.length <= INLINE_LIMIT) return { ...info, body: bytes };
+  const phys = `${MANIFEST_PREFIX}${timedId(ctx)}`;
+  await ctx.blobs.put(physicalName(repository, phys), bytes, digest);
+  return { ...info, phys };
+}
+
+async function dropBytes(
+  ctx: Context,
+  repository: Repository,
+  row: StoredBytes | undefined,
+  digest: Digest,
+): Promise<void> {
+  if (row?.phys !== undefined) await discardBytes(ctx, physicalName(repository, row.phys), digest);
+}
+
+function planPush(push: Push, bytes: StoredBytes, current: Current, references: References): Plan {
+  const { repository, manifest, tags, policy } = push;
+  const { digest, mediaType, subject } = manifest;
+  const present = isPresent(push, current);
+  const state = current.manifest === 'unread' ? undefined : current.manifest?.value.quarantine;
+  const held = present ? state !== undefined && state !== PASSED : policy.quarantine;
+  const size = manifest.bytes.length;
+  return {
+    repository: current.repository,
+    more: {
+      manifests: present ? 0 : 1,
+      tags: current.tags.filter(({ found }) => !found).length,
+      grown: references.bytesSince(current.repository?.value.updated) + (present ? 0 : size),
+    },
+    set: (stamp) => ({ updated: stamp }),
+    events: [{ action: held ? 'quarantine' : 'push', digest, tags, mediaType, size }],
+    writes: (stamp) => [
+      writeManifest(push, bytes, current, present, stamp),
+      ...current.tags.flatMap(({ tag, found }) => writeTag(push, tag, bytes, found, stamp)),
+      ...untagged(push, current),
+      ...(subject ? [writeReferrer(repository, subject, manifest)] : []),
+    ],
+  };
+}
+
+function isPresent({ manifest }: Push, current: Current): boolean {
+  // A tag of ours that points here proves the row without reading it.
+  return current.manifest === 'unread'
+    ? current.tags.some(({ found }) => found?.value.digest === manifest.digest)
+    : current.manifest !== undefined;
+}
+
+function writeManifest(
+  { ctx, repository, manifest, policy }: Push,
+  bytes: StoredBytes,
+  { manifest: found }: Current,
+  present: boolean,
+  stamp: Stamp,
+): Write {
+  const key = manifestKey(repository, manifest.digest);
+  if (present) {
+    // Bytes that it names are written into rows of tags: it must name them still.
+    const read = found && found !== 'unread' && bytes.phys !== undefined;
+    return merge(key, { stamp }, read ? ifMatch(found.etag) : ifPresent);
+  }
+  const refs = packDigests([...manifest.blobs, ...manifest.children]);
+  const row: ManifestRow = {
+    ...bytes,
+    created: ctx.now(),
+    stamp,
+    ...(manifest.subject && { subject: manifest.subject }),
+    ...(refs.length <= INLINE_LIMIT && { refs }),
+    ...(policy.quarantine && { quarantine: QUARANTINED }),
+  };
+  return put(key, row, ifAbsent);
+}
+
+function writeTag(
+  { ctx, repository, manifest: { digest } }: Push,
+  tag: Tag,
+  bytes: StoredBytes,
+  found: Found<TagRow> | undefined,
+  stamp: Stamp,
+): Write[] {
+  const { digest: before, created = ctx.now(), locks, pulled } = found?.value ?? {};
+  const row: TagRow = { ...bytes, created, stamp, ...(locks && { locks }), ...(pulled && { pulled }) };
+  const subject = referrersTagSubject(tag);
+  const locked = isLocked(row, 'delete', 'write');
+  return [
+    put(tagKey(repository, tag), row, found ? ifMatch(found.etag) : ifAbsent),
+    put(tagOfKey(repository, digest, tag), { stamp, ...(locked && { locked }) }, always),
+    ...(before !== undefined && before !== digest
+      ? [remove(tagOfKey(repository, parseDigest(before), tag), ifPresent)]
+      : []),
+    ...(subject ? [put(fallbackKey(repository, subject), { ...bytes, stamp }, always)] : []),
+  ];
+}
+
+/** Manifests that lose a tag by this push. */
+function untagged({ ctx, repository, manifest: { digest } }: Push, { tags }: Current): Write[] {
+  const left = new Set(tags.flatMap(({ found }) => found?.value.digest ?? []));
+  left.delete(digest);
+  return [...left].map((before) =>
+    merge(manifestKey(repository, parseDigest(before)), { untagged: ctx.now() }, ifPresent),
+  );
+}
+
+function writeReferrer(repository: Repository, subject: Digest, manifest: Manifest): Write {
+  const descriptor = Buffer.from(referrerDescriptor(manifest));
+  const { artifactType } = manifest;
+  const row = {
+    ...(artifactType && artifactType.length <= 1024 && { artifactType }),
+    ...(descriptor.length <= INLINE_LIMIT && { descriptor }),
+  };
+  return put(referrerKey(repository, subject, manifest.digest), row, always);
+}

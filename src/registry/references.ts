@@ -1,0 +1,90 @@
+import type { Digest } from '../model/digest.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { Repository } from '../model/names.ts';
+import { Problem } from '../model/problem.ts';
+import { type LinkRow, linkKey, manifestKey } from '../model/record.ts';
+import { type Stamp, stampTime } from '../model/stamp.ts';
+import type { Context } from '../store/context.ts';
+import { Conflict, type Found, ifPresent, merge } from '../store/records.ts';
+
+/**
+ * Collection spares a link that somebody relied on within this time. It must be more than twice as long as the longest
+ * push of a manifest: whoever relies on a link makes sure that it was touched within the last half of it, and its
+ * manifest is there before the other half is over (storage-design section 7, "GC").
+ */
+export const GRACE_MS = 24 * 3_600_000;
+
+/** References looked up at once: a manifest may name thousands. */
+const CHECKS_AT_ONCE = 64;
+
+/** What the references of a manifest turned out to be. */
+export interface References {
+  /** Bytes of those blobs that came to the repository after `since`. */
+  readonly bytesSince: (since: Stamp | undefined) => number;
+}
+
+/**
+ * Throws MANIFEST_BLOB_UNKNOWN naming each blob and child that the repository lacks. One call for each; one more for a
+ * blob that nobody relied on for half a day, which keeps it from collection.
+ */
+export async function checkReferences(
+  ctx: Context,
+  repository: Repository,
+  manifest: Pick<Manifest, 'blobs' | 'children'>,
+): Promise<References> {
+  const { blobs } = manifest;
+  const children = ctx.settings.sparseIndexes ? [] : manifest.children;
+  const links: LinkRow[] = [];
+  const missing: { digest: Digest }[] = [];
+  const checkBlob = async (digest: Digest) => {
+    const link = await relyOnLink(ctx, repository, digest);
+    if (link) links.push(link);
+    else missing.push({ digest });
+  };
+  const checkChild = async (digest: Digest) => {
+    if (!(await ctx.records.get(manifestKey(repository, digest), []))) missing.push({ digest });
+  };
+  const checks = [
+    ...blobs.map((digest) => async () => await checkBlob(digest)),
+    ...children.map((digest) => async () => await checkChild(digest)),
+  ];
+  for (let i = 0; i < checks.length; i += CHECKS_AT_ONCE) {
+    await Promise.all(checks.slice(i, i + CHECKS_AT_ONCE).map(async (check) => await check()));
+  }
+  if (missing.length > 0) throw new Problem('MANIFEST_BLOB_UNKNOWN', missing.slice(0, 100));
+  return {
+    bytesSince: (since) =>
+      links
+        .filter(({ linked }) => since === undefined || linked > since)
+        .reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+/** The repository's link to a blob, kept from collection for half of GRACE_MS at least. One call, seldom two. */
+export async function relyOnLink(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+): Promise<LinkRow | undefined> {
+  const found = await ctx.records.get(linkKey(repository, digest));
+  return found && (await refreshLink(ctx, repository, digest, found)) ? found.value : undefined;
+}
+
+/** Touches a link that was not touched for half of GRACE_MS; false when it is gone. No call, or one. */
+async function refreshLink(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  { value }: Found<LinkRow>,
+): Promise<boolean> {
+  if (ctx.now() - stampTime(value.touched) < GRACE_MS / 2) return true;
+  const key = linkKey(repository, digest);
+  try {
+    await ctx.records.batch(key.table, key.partition, [merge(key, { touched: ctx.stamp() }, ifPresent)]);
+    return true;
+  } catch (error) {
+    // Collected since it was read.
+    if (error instanceof Conflict) return false;
+    throw error;
+  }
+}
