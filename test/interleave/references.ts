@@ -137,6 +137,31 @@ export const manyTags: Story = async ({ send, race, breaches }) => {
   expect(await breaches()).toEqual([]);
 };
 
+/** The last manifest of a repository goes while others are pushed: it stays listed, or is made anew. */
+export const lastAndFirst: Story = async ({ send, race, breaches }) => {
+  const [last, next, other] = [document('last'), document('next'), document('other')];
+  await publish(send, NAME, 'v1', last);
+  const answers = await race(remove(send, last.digest), push(send, 'v2', next), async () => {
+    await remove(send, next.digest)();
+    return await push(send, 'v3', other)();
+  });
+  expect(answers.map(({ status }) => status)).toEqual([202, 201, 201]);
+  expect(await target(send, 'v3')).toBe(other.digest);
+  expect(await breaches()).toEqual([]);
+};
+
+/** Two push first, and what one of them pushed goes again: the other's repository is listed. */
+export const firstAndGone: Story = async ({ send, race, breaches }) => {
+  const [stays, goes] = [document('stays'), document('goes')];
+  const answers = await race(push(send, 'v1', stays), async () => {
+    await push(send, 'v2', goes)();
+    return await remove(send, goes.digest)();
+  });
+  expect(answers.map(({ status }) => status)).toEqual([201, 202]);
+  expect(await target(send, 'v1')).toBe(stays.digest);
+  expect(await breaches()).toEqual([]);
+};
+
 /** Signatures of a subject pushed and deleted, and a referrers tag moved and deleted. */
 export const referrers: Story = async ({ send, race, breaches }) => {
   const subject = document('subject');

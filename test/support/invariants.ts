@@ -1,10 +1,15 @@
 import type { Stores } from '../../src/app/compose.ts';
 import { type Digest, algorithmOf, digestOf, isDigest } from '../../src/model/digest.ts';
 import type { RegistryName } from '../../src/model/names.ts';
-import type { ContentRow, StoredBytes, TableName } from '../../src/model/record.ts';
+import type { ContentRow, RepositoryRow, StoredBytes, TableName, TagOfRow } from '../../src/model/record.ts';
 import { gather } from './sample.ts';
 
-type Row = StoredBytes & ContentRow & { readonly subject?: string; readonly event?: string };
+type Row = StoredBytes &
+  ContentRow &
+  Partial<Pick<RepositoryRow, 'manifests' | 'tags' | 'locks'> & Pick<TagOfRow, 'locked'>> & {
+    readonly subject?: string;
+    readonly event?: string;
+  };
 type Rows = ReadonlyMap<string, Row>;
 
 /**
@@ -121,11 +126,14 @@ async function checkRepository(
     if (kind === 't') {
       need(`m!${digest}`, row);
       need(`x!${digest}!${first}`, row);
+      if (value.phys !== rows.get(`m!${digest}`)?.phys) found.push(`${row} has bytes of its own`);
       if (/^sha(256|512)-/.test(first)) need(`s!${first.replace('-', ':')}!`, row);
       found.push(...(await checkStored(stores, registry, row, value)));
     } else if (kind === 'x') {
       need(`m!${first}`, row);
-      if (rows.get(`t!${second}`)?.digest !== first) found.push(`${row} is not what the tag points to`);
+      const tag = rows.get(`t!${second}`);
+      if (tag?.digest !== first) found.push(`${row} is not what the tag points to`);
+      if (Boolean(value.locked) !== /[dw]/.test(tag?.locks ?? '')) found.push(`${row} tells another lock`);
     } else if (kind === 'm') {
       need('!', row);
       if (!repos.get(`${registry}!!catalog`)?.has(encoded)) found.push(`${encoded} is not in the catalog`);
@@ -138,7 +146,17 @@ async function checkRepository(
         found.push(`${row} is not what the referrers tag points to`);
     }
   }
-  return [...found, ...checkEvents(encoded, rows)];
+  return [...found, ...checkCounts(encoded, rows), ...checkEvents(encoded, rows)];
+}
+
+/** The repository's row counts exactly, and goes with the last manifest. */
+function checkCounts(encoded: string, rows: Rows): string[] {
+  const count = (prefix: string) => [...rows.keys()].filter((row) => row.startsWith(prefix)).length;
+  const counted = rows.get('!');
+  const told = `${counted?.manifests ?? 0} manifests and ${counted?.tags ?? 0} tags`;
+  const there = `${count('m!')} manifests and ${count('t!')} tags`;
+  if (told !== there) return [`${encoded} says ${told}, and has ${there}`];
+  return counted?.manifests === 0 ? [`${encoded} is a husk`] : [];
 }
 
 /** Whoever follows the events of a tag in their order, as replicas do, must come to what is stored. */
