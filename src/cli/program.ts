@@ -4,10 +4,11 @@ import { openSessions } from './client/session.ts';
 import type { Command, Group, Surroundings } from './command.ts';
 import { login, logout } from './commands/account.ts';
 import { admin } from './commands/admin.ts';
-import { network } from './commands/network.ts';
-import { registry } from './commands/registry.ts';
 import { role } from './commands/roles.ts';
 import { scopeMap } from './commands/scopemaps.ts';
+import { network } from './commands/settings/network.ts';
+import { policy } from './commands/settings/policy.ts';
+import { registry } from './commands/settings/registry.ts';
 import { token } from './commands/tokens.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { createPrinter } from './output.ts';
@@ -22,6 +23,7 @@ export const program: readonly (Command | Group)[] = [
   scopeMap,
   role,
   network,
+  policy,
 ];
 
 /** Runs the command that `words` name and returns its exit code: 0 done, 1 refused or failed, 2 called wrongly. */

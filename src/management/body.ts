@@ -63,6 +63,14 @@ export class Fields {
     throw this.#wrong(key, 'true or false');
   }
 
+  /** A whole number from `least` to `most`. */
+  whole(key: string, least: number, most: number): number | undefined {
+    const value = this.value(key);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw this.#wrong(key, `a whole number from ${least} to ${most}`);
+  }
+
   /** One of a few words, compared without case as ARM does. */
   choice<T extends string>(key: string, words: readonly T[]): T | undefined {
     const value = this.value(key);

@@ -15,7 +15,8 @@ import {
   registryId,
 } from './arm.ts';
 import { readBody } from './body.ts';
-import { POLICIES, fixedProperties, readChange, withConsequences } from './settings.ts';
+import { showPolicies } from './settings/policies.ts';
+import { fixedProperties, readChange, withConsequences } from './settings/properties.ts';
 
 const MADE_BY_DEPLOYMENT =
   "Registries are made and removed by deployment, not by this API: change the setting 'REGISTRIES' of the app.";
@@ -35,7 +36,7 @@ export async function getRegistry(ctx: Context, call: RegistryArmCall): Promise<
   return answer(200, resource(ctx, call, await keepRegistry(ctx, call.registry)));
 }
 
-/** PUT registry: it exists always, so this replaces its settings (`settings.ts` says what a PUT may leave out). */
+/** PUT registry: it exists always, so this replaces its settings (`settings/properties.ts` says what a PUT may leave out). */
 export async function putRegistry(ctx: Context, call: RegistryArmCall): Promise<Reply> {
   return await change(ctx, call, 'replace');
 }
@@ -61,7 +62,6 @@ async function change(ctx: Context, call: RegistryArmCall, kind: 'update' | 'rep
 /** The registry as ARM shows it (ACR wire section 6.4). */
 function resource(ctx: Context, call: RegistryArmCall, document: RegistryDocument): unknown {
   const created = armTime(document.created);
-  const { retentionPolicy, softDeletePolicy } = POLICIES;
   return {
     id: call.id,
     name: call.registry,
@@ -89,11 +89,7 @@ function resource(ctx: Context, call: RegistryArmCall, document: RegistryDocumen
       dataEndpointHostNames: [],
       privateEndpointConnections: [],
       ...fixedProperties(),
-      policies: {
-        ...POLICIES,
-        retentionPolicy: { ...retentionPolicy, lastUpdatedTime: created },
-        softDeletePolicy: { ...softDeletePolicy, lastUpdatedTime: created },
-      },
+      policies: showPolicies(document),
     },
   };
 }

@@ -52,7 +52,12 @@ describe('the registry resource', () => {
         policies: {
           quarantinePolicy: { status: 'disabled' },
           trustPolicy: { type: 'Notary', status: 'disabled' },
-          retentionPolicy: { days: 7, status: 'disabled', lastUpdatedTime: created },
+          retentionPolicy: {
+            days: 7,
+            status: 'disabled',
+            lastUpdatedTime: created,
+            dockerMediaTypesOnly: false,
+          },
           exportPolicy: { status: 'enabled' },
           azureADAuthenticationAsArmPolicy: { status: 'enabled' },
           softDeletePolicy: { retentionDays: 7, status: 'disabled', lastUpdatedTime: created },
@@ -167,7 +172,6 @@ describe('the registry resource', () => {
     [{ plan: {} }, "'plan' is not supported"],
     [{ properties: { encryption: { status: 'enabled' } } }, "'properties.encryption.status'"],
     [{ properties: { encryption: { keyVaultProperties: { keyIdentifier: 'k' } } } }, 'keyVaultProperties'],
-    [{ properties: { policies: { retentionPolicy: { days: 30, status: 'enabled' } } } }, 'retentionPolicy'],
     [{ properties: { policies: { exportPolicy: { status: 'disabled' } } } }, 'exportPolicy'],
     [{ properties: { zoneRedundancy: 'Enabled' } }, 'only value supported is "Disabled"'],
     [{ properties: { dataEndpointEnabled: true } }, 'dataEndpointEnabled'],

@@ -1,6 +1,6 @@
-import { type Arguments, UsageError } from '../arguments.ts';
-import type { Group } from '../command.ts';
-import { type Column, at, lastPart } from '../output.ts';
+import { type Arguments, UsageError } from '../../arguments.ts';
+import type { Group } from '../../command.ts';
+import { type Column, at, lastPart } from '../../output.ts';
 
 const SWITCH = ['on', 'off'] as const;
 

@@ -1,6 +1,6 @@
-import { oneOf } from '../arguments.ts';
-import type { Group } from '../command.ts';
-import { type Column, at, listAt, textAt } from '../output.ts';
+import { oneOf } from '../../arguments.ts';
+import type { Group } from '../../command.ts';
+import { type Column, at, listAt, textAt } from '../../output.ts';
 
 const COLUMNS: readonly Column[] = [
   [
