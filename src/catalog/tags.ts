@@ -1,6 +1,7 @@
 import type { Cause } from '../events/event.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Repository, type Tag, isTag } from '../model/names.ts';
+import type { Policy } from '../model/policy/policy.ts';
 import { Problem } from '../model/problem.ts';
 import { type TagOfRow, type TagRow, repositoryPartition, tagKey, tagOfPrefix } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
@@ -61,11 +62,12 @@ export async function untag(
   ctx: Context,
   repository: Repository,
   name: string,
+  policy: Policy,
   cause: Cause,
 ): Promise<{ readonly digest: string }> {
   if (isTag(name)) {
     try {
-      return await deleteTag(ctx, repository, name, cause);
+      return await deleteTag(ctx, repository, name, policy, cause);
     } catch (error) {
       if (!(error instanceof Problem && error.code === 'MANIFEST_UNKNOWN')) throw error;
     }

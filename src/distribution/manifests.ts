@@ -65,10 +65,10 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
 
 /** DELETE a manifest with its tags, or a tag alone (end-9). */
 export async function deleteReference(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { repository, cause } = call;
+  const { repository, policy, cause } = call;
   const reference = existing(repository, call.reference);
-  if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, cause);
-  else await deleteManifest(ctx, repository, reference.digest, cause);
+  if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, policy, cause);
+  else await deleteManifest(ctx, repository, reference.digest, policy, cause);
   return { status: 202, headers: { 'content-length': '0' } };
 }
 

@@ -28,7 +28,7 @@ export async function getTag(ctx: Context, call: RepositoryCall): Promise<Reply>
 
 /** DELETE `/acr/v1/{name}/_tags/{tag}`: untags; the manifest stays. */
 export async function deleteTagOnly(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { digest } = await untag(ctx, call.repository, call.reference, call.cause);
+  const { digest } = await untag(ctx, call.repository, call.reference, call.policy, call.cause);
   if (call.noted) Object.assign(call.noted, { digest });
   return {
     status: 202,

@@ -124,6 +124,26 @@ export type FallbackRow = StoredBytes & {
   stamp: Stamp;
 };
 
+/** `z!m!<digest>` in `repos`: a manifest that was deleted while soft delete was on, as it was. Its bytes are kept. */
+export type DeletedManifestRow = ManifestRow & {
+  /** When it was deleted, in milliseconds since 1970. */
+  deleted: number;
+};
+
+/** `z!t!<tag>!<stamp>!<digest>` in `repos`: a tag that was taken from the manifest `digest` by the change `stamp`. */
+export type DeletedTagRow = Pick<TagRow, 'digest' | 'created' | 'locks' | 'pulled'> & {
+  /** When it was deleted, in milliseconds since 1970. */
+  deleted: number;
+};
+
+/** Encoded name in `!deleted`: the repository may have rows of deleted manifests and tags. */
+export type DeletedRepositoryRow = {
+  name: string;
+  created: number;
+  /** When something was last deleted in it, in milliseconds since 1970. */
+  deleted: number;
+};
+
 /** `o!<stamp>!<id>` in `repos`: an event, written in the transaction of its cause (DESIGN section 1.3). */
 export type EventRow = {
   event: string;
@@ -170,6 +190,19 @@ export function catalogPartition(registry: RegistryName): string {
   return `${registry}!!catalog`;
 }
 
+export function deletedRepositoryKey(repository: Repository): Key<DeletedRepositoryRow> {
+  return {
+    table: 'repos',
+    partition: deletedPartition(repository.registry),
+    row: encodeName(repository.name),
+  };
+}
+
+/** Holds the names of repositories that have something to restore. */
+export function deletedPartition(registry: RegistryName): string {
+  return `${registry}!!deleted`;
+}
+
 /** Holds who may do what in a registry: its settings, scope maps, tokens and role assignments. */
 export function accessPartition(registry: RegistryName): string {
   return `${registry}!!access`;
@@ -208,6 +241,28 @@ export function referrerPrefix(subject: Digest): string {
 export function fallbackKey(repository: Repository, subject: Digest): Key<FallbackRow> {
   return inRepository(repository, referrerPrefix(subject));
 }
+
+export function deletedManifestKey(repository: Repository, digest: Digest): Key<DeletedManifestRow> {
+  return inRepository(repository, `${DELETED_MANIFESTS}${digest}`);
+}
+
+/** Rows of one tag lie in the order of their deletion. */
+export function deletedTagKey(
+  repository: Repository,
+  tag: Tag,
+  stamp: Stamp,
+  digest: Digest,
+): Key<DeletedTagRow> {
+  return inRepository(repository, `${deletedTagPrefix(tag)}${stamp}!${digest}`);
+}
+
+/** Rows of all deletions of a tag start with this. */
+export function deletedTagPrefix(tag: Tag): string {
+  return `${DELETED_TAGS}${tag}!`;
+}
+
+export const DELETED_MANIFESTS = 'z!m!';
+export const DELETED_TAGS = 'z!t!';
 
 export function eventKey(repository: Repository, stamp: Stamp, id: string): Key<EventRow> {
   return inRepository(repository, `${EVENT_PREFIX}${stamp}!${id}`);

@@ -2,6 +2,7 @@ import type { Cause, RegistryEvent } from '../../events/event.ts';
 import { type Digest, isDigest, parseDigest } from '../../model/digest.ts';
 import { type Repository, type Tag, parseTag } from '../../model/names.ts';
 import { isLocked } from '../../model/policy/locks.ts';
+import type { Policy } from '../../model/policy/policy.ts';
 import { Problem } from '../../model/problem.ts';
 import {
   type ManifestRow,
@@ -19,33 +20,35 @@ import type { Context } from '../../store/context.ts';
 import { type Found, type Write, ifMatch, ifPresent, merge, remove } from '../../store/records.ts';
 import { unknownManifest } from '../manifests.ts';
 import { fallbackRemoval } from '../referrers.ts';
+import { keepDeleted } from './bin.ts';
 import { commitChange, demandWritable, disallowed } from './commit.ts';
 
-/** Tags deleted in one transaction: up to three rows each beside six others, 100 rows at most. */
-const TAGS_PER_BATCH = 31;
+/** Tags deleted in one transaction: up to four rows each beside five others, 100 rows at most. */
+const TAGS_PER_BATCH = 23;
 /** Referrers deleted between two looks at their subject. */
 const REFERRERS_AT_ONCE = 100;
 
 /**
- * Deletes a manifest, its tags and its referrers, as ACR does; referrers first, then beyond 31 tags those, the manifest
+ * Deletes a manifest, its tags and its referrers, as ACR does; referrers first, then beyond 23 tags those, the manifest
  * last, so that an interrupted call can be repeated. Referrers that are locked stay. Throws MANIFEST_UNKNOWN;
  * DISALLOWED when the repository, the manifest or one of its tags is locked. Four reads, three of them at once, and one
- * write per 31 tags.
+ * write per 23 tags; where soft delete is on, `keepDeleted` besides.
  */
 export async function deleteManifest(
   ctx: Context,
   repository: Repository,
   digest: Digest,
+  policy: Policy,
   cause: Cause,
 ): Promise<{ readonly digests: readonly string[]; readonly tags: readonly string[] }> {
   const digests: string[] = [];
   const tags: string[] = [];
   const spared = new Set<string>();
   for (;;) {
-    const step = await deleteStep(ctx, repository, digest, spared, cause);
+    const step = await deleteStep(ctx, repository, digest, spared, policy, cause);
     tags.push(...step.tags);
     for (const referrer of step.referrers) {
-      const gone = await deleteReferrer(ctx, repository, referrer, cause);
+      const gone = await deleteReferrer(ctx, repository, referrer, policy, cause);
       if (gone.digests.length === 0) spared.add(referrer);
       digests.push(...gone.digests);
       tags.push(...gone.tags);
@@ -55,9 +58,15 @@ export async function deleteManifest(
 }
 
 /** What went: nothing where the referrer is locked, or gone already. */
-async function deleteReferrer(ctx: Context, repository: Repository, digest: Digest, cause: Cause) {
+async function deleteReferrer(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  policy: Policy,
+  cause: Cause,
+) {
   try {
-    return await deleteManifest(ctx, repository, digest, cause);
+    return await deleteManifest(ctx, repository, digest, policy, cause);
   } catch (error) {
     if (error instanceof Problem && ['MANIFEST_UNKNOWN', 'DISALLOWED'].includes(error.code)) {
       return { digests: [], tags: [] };
@@ -78,6 +87,7 @@ async function deleteStep(
   repository: Repository,
   digest: Digest,
   spared: ReadonlySet<string>,
+  policy: Policy,
   cause: Cause,
 ): Promise<Step> {
   let step: Step = { finished: false, tags: [], referrers: [] };
@@ -97,15 +107,18 @@ async function deleteStep(
     const finished = !tagRows.more;
     const tags = tagRows.rows.map(({ tag }) => tag);
     step = { finished, tags, referrers };
+    const gone = { manifests: finished ? [digest] : [], tags };
+    const keep = await keepDeleted(ctx, repository, before.value, policy, gone);
     const { mediaType, size } = manifest.value;
     const event: RegistryEvent = { action: finished ? 'delete' : 'untag', digest, tags, mediaType, size };
     return {
       repository: before,
       more: { manifests: finished ? -1 : 0, tags: -tags.length },
       events: [event],
-      writes: () => [
+      writes: (stamp) => [
         ...tags.flatMap((tag) => removeTag(repository, digest, tag)),
         ...(finished ? removeManifest(repository, digest, manifest) : []),
+        ...keep(stamp),
       ],
     };
   });
@@ -173,12 +186,13 @@ export function removeManifest(
 
 /**
  * Removes a tag; its manifest stays and is told. Throws MANIFEST_UNKNOWN; DISALLOWED when the repository or the tag is
- * locked. Two reads at once, one write.
+ * locked. Two reads at once, one write; where soft delete is on, `keepDeleted` between.
  */
 export async function deleteTag(
   ctx: Context,
   repository: Repository,
   tag: Tag,
+  policy: Policy,
   cause: Cause,
 ): Promise<{ readonly digest: string }> {
   let removed = { digest: '' };
@@ -193,16 +207,18 @@ export async function deleteTag(
     const { mediaType, size } = found.value;
     const digest = parseDigest(found.value.digest);
     removed = { digest };
+    const keep = await keepDeleted(ctx, repository, before.value, policy, { manifests: [], tags: [tag] });
     return {
       repository: before,
       more: { tags: -1 },
       events: [{ action: 'untag', digest, tags: [tag], mediaType, size }],
-      writes: () => [
+      writes: (stamp) => [
         // Read beside the repository, not after it.
         remove(tagKey(repository, tag), ifMatch(found.etag)),
         remove(tagOfKey(repository, digest, tag), ifPresent),
         merge(manifestKey(repository, digest), { untagged: ctx.now() }, ifPresent),
         ...fallbackRemoval(repository, tag),
+        ...keep(stamp),
       ],
     };
   });
