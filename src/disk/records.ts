@@ -19,6 +19,8 @@ import { decode, encode } from './row.ts';
 const SAME_ROW = 'space = ? AND part = ? AND name = ?';
 const IN_RANGE = 'space = ? AND part = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?';
 const IN_SCAN = 'space = ? AND name >= ? AND name < ? AND (name, part) > (?, ?) ORDER BY name, part LIMIT ?';
+const IN_PARTITIONS =
+  'space = ? AND part < ? AND name >= ? AND name < ? AND (part, name) > (?, ?) ORDER BY part, name LIMIT ?';
 
 /** Rows in SQLite. Keys compare as bytes: SQLite's default for text. */
 export class DiskRecords implements Records {
@@ -32,6 +34,7 @@ export class DiskRecords implements Records {
   /** By whether all, some or no properties are wanted. */
   readonly #range: Readonly<Record<Wanted, Statement>>;
   readonly #scan: Readonly<Record<Wanted, Statement>>;
+  readonly #scanPartitions: Readonly<Record<Wanted, Statement>>;
 
   constructor(database: Database) {
     this.#database = database;
@@ -51,6 +54,7 @@ export class DiskRecords implements Records {
     });
     this.#range = select(IN_RANGE);
     this.#scan = select(IN_SCAN);
+    this.#scanPartitions = select(IN_PARTITIONS);
   }
 
   async get<R>(key: Key<R>, select?: readonly (keyof R & string)[]): Promise<Found<R> | undefined> {
@@ -78,11 +82,15 @@ export class DiskRecords implements Records {
   }
 
   async scan<R>(scan: Scan): Promise<ScanPage<R>> {
-    const { table, from, before, limit, select, cursor } = scan;
+    const { table, partitions, from, before, limit, select, cursor } = scan;
     checkLimit(limit);
     return reading(() => {
-      const [name, part] = cursor === undefined ? ['', ''] : fromCursor(cursor);
-      const cells = this.#scan[wanted(select)].all(table, from, before, name, part, limit + 1);
+      const [name, part] = cursor === undefined ? ['', partitions?.from ?? ''] : fromCursor(cursor);
+      const cells = partitions
+        ? this.#scanPartitions[wanted(select)].all(
+            ...[table, partitions.before, from, before, part, name, limit + 1],
+          )
+        : this.#scan[wanted(select)].all(table, from, before, name, part, limit + 1);
       const rows = cells
         .slice(0, limit)
         .map((one) => ({ ...this.#found<R>(table, one, select), partition: String(one[0]) }));

@@ -71,9 +71,14 @@ export interface Page<R> {
   readonly more: boolean;
 }
 
-/** The rows of every partition whose row key lies between two keys, in no order that callers may rely on. */
+/**
+ * The rows of many partitions whose row key lies between two keys. With `partitions` they come partition by partition,
+ * both in byte order; else in no order that callers may rely on. A row that is there all the while comes once.
+ */
 export interface Scan {
   readonly table: TableName;
+  /** Those between two keys, the first wanted and the last not; all when left out. */
+  readonly partitions?: { readonly from: string; readonly before: string };
   readonly from: string;
   readonly before: string;
   /** 1 to 1,000 rows. */

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { always, type Properties, put, type Records, type ScanPage } from '../../src/store/records.ts';
+import {
+  always,
+  type Properties,
+  put,
+  type Records,
+  remove,
+  type Scan,
+  type ScanPage,
+} from '../../src/store/records.ts';
 import { freshName, freshRegistry, noise, sameBytes } from '../support/sample.ts';
 
 /** Ranges within a partition, and scans over all partitions. */
@@ -133,7 +141,7 @@ export function pagingContract(records: () => Records): void {
         for (const row of rows) expected.add(`${partition} ${row}`);
       }
       for (const limit of [1, 2, 9, 1000]) {
-        const found = await scanAll(records(), prefix, limit);
+        const found = await scanAll(records(), between(prefix), limit);
         expect(found.map((one) => `${one.partition} ${one.row}`).toSorted()).toEqual(
           [...expected].toSorted(),
         );
@@ -144,15 +152,61 @@ export function pagingContract(records: () => Records): void {
       const prefix = freshName();
       const partition = newPartition();
       await fill(records(), partition, [`${prefix}!`, `${prefix}!!`, `${prefix}"`]);
-      const found = await scanAll(records(), prefix, 100);
+      const found = await scanAll(records(), between(prefix), 100);
       expect(found.map((one) => one.row).toSorted()).toEqual([`${prefix}!`, `${prefix}!!`]);
+    });
+
+    test('rows of the partitions between two keys come partition by partition, page by page', async () => {
+      const base = newPartition();
+      const partitions = [`${base}!a`, `${base}!a,b`, `${base}!a.b`, `${base}!b`].toSorted();
+      const rows = ['k', 'k!1', 'k!2'];
+      for (const partition of [...partitions.toReversed(), base, `${base}!c`, `${base}x`])
+        await fill(records(), partition, ['j', ...rows.toReversed(), 'l']);
+      const expected = partitions.flatMap((partition) => rows.map((row) => `${partition} ${row}`));
+      for (const limit of [1, 2, 3, 7, 1000]) {
+        const bounds = { partitions: { from: `${base}!a`, before: `${base}!c` }, from: 'k', before: 'l' };
+        const found = await scanAll(records(), bounds, limit);
+        expect(found.map(({ partition, row }) => `${partition} ${row}`)).toEqual(expected);
+      }
+      const last = await scanAll(
+        records(),
+        { partitions: { from: `${base}!a.`, before: `${base}!b` }, from: 'k!', before: 'k!2' },
+        10,
+      );
+      expect(last.map(({ partition, row }) => `${partition} ${row}`)).toEqual([`${base}!a.b k!1`]);
+    });
+
+    test('rows that come and go behind and before a scan neither hide nor double another', async () => {
+      const base = newPartition();
+      const names = Array.from({ length: 12 }, (_, i) => `${base}!${String(i).padStart(2, '0')}`);
+      for (const partition of names) await fill(records(), partition, ['stays']);
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page: ScanPage<Properties> = await records().scan<Properties>({
+          table: 'repos',
+          partitions: { from: `${base}!`, before: `${base}"` },
+          from: '!',
+          before: '~',
+          limit: 2,
+          select: [],
+          ...(cursor !== undefined && { cursor }),
+        });
+        seen.push(...page.rows.filter(({ row }) => row === 'stays').map(({ partition }) => partition));
+        const at = page.rows.at(-1)?.partition ?? base;
+        await fill(records(), at, ['after']);
+        await fill(records(), `${base}!00`, [`behind-${seen.length}`]);
+        await records().batch('repos', at, [remove({ table: 'repos', partition: at, row: 'after' }, always)]);
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+      expect(seen).toEqual(names);
     });
 
     test('rows of the other table are not in a scan', async () => {
       const prefix = freshName();
       const key = { table: 'blobs', partition: newPartition(), row: `${prefix}!1` } as const;
       await records().batch(key.table, key.partition, [put(key, { v: 1 }, always)]);
-      expect(await scanAll(records(), prefix, 100)).toEqual([]);
+      expect(await scanAll(records(), between(prefix), 100)).toEqual([]);
     });
 
     test('rows carry their values and etags, or the properties asked for alone', async () => {
@@ -161,9 +215,13 @@ export function pagingContract(records: () => Records): void {
       await records().batch(key.table, key.partition, [put<Properties>(key, { a: 1, b: 'two' }, always)]);
       const etag = (await records().get(key))?.etag;
       const base = { partition: key.partition, row: key.row, etag };
-      expect(await scanAll(records(), prefix, 100)).toEqual([{ ...base, value: { a: 1, b: 'two' } }]);
-      expect(await scanAll(records(), prefix, 100, ['b'])).toEqual([{ ...base, value: { b: 'two' } }]);
-      expect(await scanAll(records(), prefix, 100, [])).toEqual([{ ...base, value: {} }]);
+      expect(await scanAll(records(), between(prefix), 100)).toEqual([
+        { ...base, value: { a: 1, b: 'two' } },
+      ]);
+      expect(await scanAll(records(), between(prefix), 100, ['b'])).toEqual([
+        { ...base, value: { b: 'two' } },
+      ]);
+      expect(await scanAll(records(), between(prefix), 100, [])).toEqual([{ ...base, value: {} }]);
     });
   });
 }
@@ -186,9 +244,13 @@ async function keys(records: Records, range: Parameters<Records['range']>[0]): P
   return page.rows.map((found) => found.row);
 }
 
+function between(prefix: string) {
+  return { from: `${prefix}!`, before: `${prefix}"` };
+}
+
 async function scanAll(
   records: Records,
-  prefix: string,
+  bounds: Pick<Scan, 'partitions' | 'from' | 'before'>,
   limit: number,
   select?: readonly string[],
 ): Promise<ScanPage<Properties>['rows']> {
@@ -197,8 +259,7 @@ async function scanAll(
   for (let pages = 0; pages < 1000; pages++) {
     const page: ScanPage<Properties> = await records.scan<Properties>({
       table: 'repos',
-      from: `${prefix}!`,
-      before: `${prefix}"`,
+      ...bounds,
       limit,
       ...(select && { select }),
       ...(cursor !== undefined && { cursor }),

@@ -81,7 +81,10 @@ export function openRecords(
     },
 
     async scan<R>(scan: Parameters<Records['scan']>[0]) {
-      const answer = await page(rowsBetween(scan), scan, scan.limit, scan.cursor);
+      const { partitions } = scan;
+      const rows = rowsBetween(scan);
+      const filter = partitions ? `${partitionsBetween(partitions)} and ${rows}` : rows;
+      const answer = await page(filter, scan, scan.limit, scan.cursor);
       const cursor = answer.continuationToken;
       return { rows: answer.map((entity) => fromEntity<R>(entity)), ...(cursor !== undefined && { cursor }) };
     },
@@ -118,6 +121,10 @@ function withoutPartition<R>(found: Found<R>): Found<R> {
 
 function rowsBetween({ from, before }: { from: string; before: string }): string {
   return `RowKey ge ${quoted(from)} and RowKey lt ${quoted(before)}`;
+}
+
+function partitionsBetween({ from, before }: { from: string; before: string }): string {
+  return `PartitionKey ge ${quoted(from)} and PartitionKey lt ${quoted(before)}`;
 }
 
 function quoted(text: string): string {
