@@ -10,6 +10,7 @@ import type { Policy } from '../model/policy/policy.ts';
 import type { KeyStore } from '../store/keys.ts';
 import type { Auth } from '../auth/sign-in.ts';
 import { openThrottle } from '../guard/throttle.ts';
+import { openDeferred } from './deferred.ts';
 import { openKeyStore } from './keys.ts';
 import { type Gate, openGate } from './gate.ts';
 import { createStamps } from '../model/stamp.ts';
@@ -29,6 +30,7 @@ export interface App {
   readonly policy: (registry: RegistryName) => Promise<Policy>;
   /** Undefined where sign-in is not required. */
   readonly auth: Auth | undefined;
+  /** Waits for deferred work, then closes storage. */
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export function createApp(
   parts: Parts = {},
 ): App {
   const now = replaced.now ?? Date.now;
+  const { defer, settle } = openDeferred(replaced.log ?? logLine);
   const context: Context = {
     records: stores.records,
     blobs: stores.blobs,
@@ -74,13 +77,19 @@ export function createApp(
     registryCache: new Map(),
     linkCache: new Map(),
     factsCache: new Map(),
+    pullCache: new Map(),
+    defer,
     ...replaced,
   };
   const auth = config.auth && openAuth(context, config.auth, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
   const gate = openGate(context, config);
   const policy = async (registry: RegistryName) => await currentPolicy(context, registry);
-  return { config, context, auth, authorize, gate, policy, close: () => stores.close() };
+  const close = async () => {
+    await settle();
+    await stores.close();
+  };
+  return { config, context, auth, authorize, gate, policy, close };
 }
 
 function openAuth(ctx: Context, config: AuthConfig, parts: Parts): Auth {

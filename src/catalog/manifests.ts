@@ -20,6 +20,8 @@ export interface ManifestEntry extends ManifestFacts {
    * leave it; of the two readings this is the safe one for clients that delete what is old.
    */
   readonly updated: number;
+  /** Of the last pull, to the hour; undefined when there was none. */
+  readonly pulled: number | undefined;
   /** By name. */
   readonly tags: readonly string[];
 }
@@ -33,7 +35,7 @@ export interface ManifestChild extends Pick<ManifestFacts, 'architecture' | 'os'
 export const MANIFEST_PAGE = 100;
 
 type Row = Pick<ManifestRow, (typeof FIELDS)[number]>;
-const FIELDS = ['digest', 'mediaType', 'size', 'body', 'phys', 'created', 'stamp'] as const;
+const FIELDS = ['digest', 'mediaType', 'size', 'body', 'phys', 'created', 'stamp', 'pulled'] as const;
 const READS_AT_ONCE = 16;
 
 /**
@@ -138,6 +140,6 @@ async function readTags(
 }
 
 function entryOf(row: Row, facts: ManifestFacts | undefined, tags: readonly string[] = []): ManifestEntry {
-  const { digest, mediaType, created, stamp } = row;
-  return { imageSize: 0, ...facts, digest, mediaType, created, updated: stampTime(stamp), tags };
+  const { digest, mediaType, created, stamp, pulled } = row;
+  return { imageSize: 0, ...facts, digest, mediaType, created, updated: stampTime(stamp), pulled, tags };
 }

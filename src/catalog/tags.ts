@@ -17,6 +17,8 @@ export interface TagEntry {
   readonly created: number;
   /** Of the last push under this tag. */
   readonly updated: number;
+  /** Of the last pull by this tag, to the hour; undefined when there was none. */
+  readonly pulled: number | undefined;
 }
 
 interface TagPage {
@@ -24,7 +26,7 @@ interface TagPage {
   readonly next: Next;
 }
 
-const FIELDS = ['digest', 'created', 'stamp'] as const;
+const FIELDS = ['digest', 'created', 'stamp', 'pulled'] as const;
 /** Tags read together where a listing names them alone. */
 const READS_AT_ONCE = 16;
 
@@ -136,6 +138,9 @@ function nextAfter(last: string | undefined, more: boolean): Next {
   return more && last !== undefined ? { last } : undefined;
 }
 
-function entryOf(name: string, { digest, created, stamp }: Pick<TagRow, (typeof FIELDS)[number]>): TagEntry {
-  return { name, digest, created, updated: stampTime(stamp) };
+function entryOf(
+  name: string,
+  { digest, created, stamp, pulled }: Pick<TagRow, (typeof FIELDS)[number]>,
+): TagEntry {
+  return { name, digest, created, updated: stampTime(stamp), pulled };
 }

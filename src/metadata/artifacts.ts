@@ -51,12 +51,13 @@ export async function getManifestByDigest(ctx: Context, call: RepositoryCall): P
   return envelope(call, { manifest: { ...manifestFields(found), ...references } });
 }
 
-function tagFields({ name, digest, created, updated }: TagEntry) {
+function tagFields({ name, digest, created, updated, pulled }: TagEntry) {
   return {
     name,
     digest,
     createdTime: timeText(created),
     lastUpdateTime: timeText(updated),
+    ...pullTime(pulled),
     // Docker Content Trust, which is retired.
     signed: false,
     changeableAttributes: attributes,
@@ -71,6 +72,7 @@ function manifestFields(entry: ManifestEntry) {
     imageSize,
     createdTime: timeText(created),
     lastUpdateTime: timeText(updated),
+    ...pullTime(entry.pulled),
     ...(architecture !== undefined && { architecture }),
     ...(os !== undefined && { os }),
     mediaType,
@@ -78,4 +80,9 @@ function manifestFields(entry: ManifestEntry) {
     ...(tags.length > 0 && { tags }),
     changeableAttributes: attributes,
   };
+}
+
+/** Our own: ACR does not tell. Left out where nothing was pulled. */
+function pullTime(pulled: number | undefined) {
+  return pulled === undefined ? {} : { lastPullTime: timeText(pulled) };
 }

@@ -11,7 +11,9 @@ import {
   repositoryKey,
   tagKey,
 } from '../model/record.ts';
+import { stampTime } from '../model/stamp.ts';
 import type { Context } from '../store/context.ts';
+import { Conflict, ifPresent, merge } from '../store/records.ts';
 import { readStored } from './blobs.ts';
 import { disallowed } from './change/commit.ts';
 
@@ -33,14 +35,18 @@ export interface Reading {
 /** The state of a manifest that quarantine let go. */
 export const PASSED = 'Passed';
 
-type Served = StoredBytes & Pick<ManifestRow, 'locks' | 'pulled' | 'quarantine'>;
+/** How exactly the time of the last pull is known, in milliseconds: so seldom it costs a write. */
+const PULL_MS = 3_600_000;
+const PULLS_KEPT = 10_000;
 
-const INFO = ['digest', 'mediaType', 'size', 'locks', 'pulled', 'quarantine'] as const;
+type Served = StoredBytes & Pick<ManifestRow, 'locks' | 'pulled' | 'quarantine' | 'stamp'>;
+
+const INFO = ['digest', 'mediaType', 'size', 'locks', 'quarantine'] as const;
 
 /**
- * A manifest as it was pushed. Throws MANIFEST_UNKNOWN; DISALLOWED where a lock forbids reading, or quarantine when it
- * is asked for by digest. One call; two beyond 60 KiB; in a repository that the policy guards two
- * more, one of them after the first.
+ * A manifest as it was pushed; its pull is noted. Throws MANIFEST_UNKNOWN; DISALLOWED where a lock forbids reading, or
+ * quarantine when it is asked for by digest. One call; two beyond 60 KiB; in a repository that the policy guards two
+ * more, one of them after the first. Once an hour one write, which the answer does not wait for.
  */
 export async function getManifest(
   ctx: Context,
@@ -50,7 +56,9 @@ export async function getManifest(
 ): Promise<ManifestInfo & { readonly bytes: Uint8Array }> {
   const found = await readServed(ctx, repository, reference, reading);
   const { digest, mediaType, size } = found;
-  return { digest, mediaType, size, bytes: await readStored(ctx, repository, found) };
+  const bytes = await readStored(ctx, repository, found);
+  notePull(ctx, repository, reference, found);
+  return { digest, mediaType, size, bytes };
 }
 
 /** What a HEAD needs. Throws as `getManifest`. One call; two more where the policy guards. */
@@ -110,6 +118,45 @@ async function manifestOf(
 ): Promise<Pick<ManifestRow, 'locks' | 'quarantine'>> {
   const found = await ctx.records.get(manifestKey(repository, parseDigest(digest)), ['locks', 'quarantine']);
   return found?.value ?? {};
+}
+
+/**
+ * Writes down, later, that a manifest was pulled, and its tag if it was pulled by that: at most once an hour. When a
+ * hundred nodes pull one image, each instance writes once.
+ */
+function notePull(
+  ctx: Context,
+  repository: Repository,
+  reference: Reference,
+  { digest, pulled = 0, stamp }: Served,
+): void {
+  const now = ctx.now();
+  // A tag that was pushed since may name another manifest now, of which nothing is noted.
+  const moved = reference.kind === 'tag' && stampTime(stamp) >= pulled;
+  if (now - pulled < PULL_MS && !moved) return;
+  const { table, partition, row } = servedKey(repository, reference);
+  const key = `${partition}!${row}!${digest}`;
+  if (now - (ctx.pullCache.get(key) ?? 0) < PULL_MS) return;
+  ctx.pullCache.delete(key);
+  ctx.pullCache.set(key, now);
+  const [oldest] = ctx.pullCache.size > PULLS_KEPT ? ctx.pullCache.keys() : [];
+  if (oldest !== undefined) ctx.pullCache.delete(oldest);
+  const writes = [
+    merge(manifestKey(repository, parseDigest(digest)), { pulled: now }, ifPresent),
+    ...(reference.kind === 'tag'
+      ? [merge(tagKey(repository, reference.tag), { pulled: now }, ifPresent)]
+      : []),
+  ];
+  ctx.defer(async () => {
+    try {
+      await ctx.records.batch(table, partition, writes);
+    } catch (error) {
+      // Deleted since it was read.
+      if (error instanceof Conflict) return;
+      ctx.pullCache.delete(key);
+      throw error;
+    }
+  });
 }
 
 export function unknownManifest(repository: Repository, reference: Reference): Problem {

@@ -59,6 +59,13 @@ export interface Context {
    * answer, never relied on.
    */
   readonly recentUploads: Map<string, { readonly offset: number; readonly state: string } | 'ended'>;
+  /** When this instance last noted the pull of a manifest or tag, in milliseconds since 1970; see `registry/manifests.ts`. */
+  readonly pullCache: Map<string, number>;
+  /**
+   * Runs work that no answer waits for, and that may be lost: hosts wait for what is under way when they stop, but none
+   * when they are stopped hard. It must bound itself. What it throws is logged.
+   */
+  readonly defer: (work: () => Promise<void>) => void;
   /** Waits; tests make it instant. */
   readonly pause: (milliseconds: number) => Promise<void>;
 }

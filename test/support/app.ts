@@ -63,6 +63,8 @@ export interface TestApp {
   readonly clock: TestClock;
   /** What was logged so far. */
   readonly logs: readonly LogLine[];
+  /** Runs the work that was deferred so far, in its order; until then it waits, so that no test races with it. */
+  settle(): Promise<void>;
   /** Answers a request without a socket; `path` may be a whole URL, such as a `Location`. Redirects are not followed. */
   fetch(method: string, path: string, request?: TestRequest): Promise<Response>;
   close(): Promise<void>;
@@ -81,10 +83,12 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const stores = options.wrap ? options.wrap(opened) : opened;
   const chance = createChance(options.seed ?? (options.stores ? 2 : 1));
   const logs: LogLine[] = [];
+  const deferred: (() => Promise<void>)[] = [];
   const context: Partial<Context> = {
     now: clock.now,
     random: (length) => chance.bytes(length),
     pause: () => Promise.resolve(),
+    defer: (work) => void deferred.push(work),
     log: (level, message, fields = {}) => void logs.push({ level, message, fields }),
   };
   const created = createApp(configOf(options, registry), stores, context, options.signIn);
@@ -98,6 +102,9 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     registry,
     clock,
     logs,
+    settle: async () => {
+      for (let work = deferred.shift(); work; work = deferred.shift()) await work();
+    },
     fetch: async (method, path, request = {}) => await respond(app, toRequest(method, path, request)),
     close: async () => {
       if (!options.stores) await opened.close();
