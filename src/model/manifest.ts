@@ -1,4 +1,4 @@
-import { type Algorithm, type Digest, digestOf, isDigest } from './digest.ts';
+import { type Algorithm, type Digest, digestOf, isDigest, toDigest } from './digest.ts';
 import { Problem } from './problem.ts';
 
 const INDEX_TYPES: readonly string[] = [
@@ -20,6 +20,8 @@ export interface Manifest {
   readonly bytes: Uint8Array;
   /** Blobs that must be in the repository: config and distributable layers, each once. */
   readonly blobs: readonly Digest[];
+  /** Layers that clients may fetch elsewhere (image-spec "Non-Distributable Layers"): kept where they were pushed. */
+  readonly foreign: readonly Digest[];
   /** Manifests that an index lists, each once. */
   readonly children: readonly Digest[];
   readonly subject?: Digest;
@@ -50,21 +52,26 @@ export function parseManifest(
   const config = fields['config'] === undefined ? undefined : descriptor(fields['config'], 'config');
   const layers = [...descriptors(fields, 'layers'), ...descriptors(fields, 'blobs')];
   const children = descriptors(fields, 'manifests');
-  if (INDEX_TYPES.includes(mediaType) && !Array.isArray(fields['manifests']))
-    throw invalid('an index needs manifests');
+  if (isIndex(mediaType) && !Array.isArray(fields['manifests'])) throw invalid('an index needs manifests');
   const subject = fields['subject'] == null ? undefined : descriptor(fields['subject'], 'subject');
   const artifactType = optionalText(fields, 'artifactType') || config?.mediaType;
-  const blobs = [...(config ? [config] : []), ...layers].filter((blob) => !isForeign(blob));
+  const blobs = [...(config ? [config] : []), ...layers];
   return {
     digest: digestOf(bytes, algorithm),
     mediaType,
     bytes,
-    blobs: unique(blobs),
+    blobs: unique(blobs.filter((blob) => !isForeign(blob))),
+    foreign: unique(blobs.filter(isForeign)),
     children: unique(children),
     ...(subject && { subject: subject.digest }),
     ...(artifactType && { artifactType }),
     ...(isAnnotations(fields['annotations']) && { annotations: fields['annotations'] }),
   };
+}
+
+/** Whether manifests of this type list others. */
+export function isIndex(mediaType: string): boolean {
+  return INDEX_TYPES.includes(mediaType);
 }
 
 /** The descriptor under which a manifest is listed as referrer (distribution-spec "Listing Referrers"). */
@@ -118,6 +125,11 @@ export function manifestParts(bytes: Uint8Array): ManifestParts {
   };
 }
 
+/** Blobs and manifests that collection keeps for a manifest. */
+export function referencesOf({ blobs, foreign, children }: Manifest): Digest[] {
+  return [...blobs, ...foreign, ...children];
+}
+
 /** Digests as bytes, for a row: one byte 0 (sha256) or 1 (sha512), then 32 or 64. */
 export function packDigests(digests: readonly Digest[]): Uint8Array {
   return Buffer.concat(
@@ -126,6 +138,18 @@ export function packDigests(digests: readonly Digest[]): Uint8Array {
       Buffer.from(digest.slice(7), 'hex'),
     ]),
   );
+}
+
+/** The digests that `packDigests` packed, in order. */
+export function unpackDigests(packed: Uint8Array): readonly Digest[] {
+  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length);
+  const digests: Digest[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const [algorithm, length] = bytes[at] === 1 ? (['sha512', 64] as const) : (['sha256', 32] as const);
+    digests.push(toDigest(algorithm, bytes.toString('hex', at + 1, at + 1 + length)));
+    at += 1 + length;
+  }
+  return digests;
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import type { Cause } from '../../events/event.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
-import { type Manifest, packDigests, referrerDescriptor } from '../../model/manifest.ts';
+import { type Manifest, packDigests, referencesOf, referrerDescriptor } from '../../model/manifest.ts';
 import { type Repository, type Tag, referrersTagSubject } from '../../model/names.ts';
 import { isLocked } from '../../model/policy/locks.ts';
 import type { Policy } from '../../model/policy/policy.ts';
@@ -11,6 +11,7 @@ import {
   type RepositoryRow,
   type StoredBytes,
   type TagRow,
+  deletedManifestKey,
   fallbackKey,
   manifestKey,
   referrerKey,
@@ -51,6 +52,8 @@ const FIELDS = ['digest', 'mediaType', 'size', 'phys', 'quarantine'] as const;
 interface Current {
   readonly repository: Found<RepositoryRow> | undefined;
   readonly manifest: Found<ManifestRow> | 'unread' | undefined;
+  /** The manifest is not there, and can be restored. */
+  readonly deleted: boolean;
   readonly tags: readonly { readonly tag: Tag; readonly found: Found<TagRow> | undefined }[];
 }
 
@@ -65,9 +68,10 @@ interface Push {
 /**
  * Stores a manifest and points `tags` at it, in one transaction with its references, its referrer entry and its
  * event: all of it becomes visible, or nothing. Repeating it changes nothing but times.
- * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, or storage is used
- * up. One read per reference and two more, all at once, then one write; two more on a repository's first manifest, two
- * more when the manifest is there already under another tag.
+ * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, when storage is used
+ * up, or when the manifest was deleted and can be restored. One read per reference and two more, all at once, then one
+ * write; two more on a repository's first manifest, two more when the manifest is there already under another tag;
+ * where soft delete is on, two reads more at once with the others.
  */
 export async function putManifest(
   ctx: Context,
@@ -86,13 +90,13 @@ export async function putManifest(
     checkReferences(ctx, repository, manifest),
     readCurrent(push, large),
   ]);
-  checkLocks(push, first);
+  checkAllowed(push, first);
   let own: StoredBytes | undefined;
   let used: StoredBytes | undefined;
   try {
     await commitChange(ctx, repository, cause, async (again) => {
       const current = again ? await readCurrent(push, true) : first;
-      checkLocks(push, current);
+      checkAllowed(push, current);
       // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
       used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
       return planPush(push, used, current, references);
@@ -106,21 +110,26 @@ export async function putManifest(
 }
 
 async function readCurrent(
-  { ctx, repository, manifest: { digest }, tags }: Push,
+  { ctx, repository, manifest: { digest }, tags, policy }: Push,
   withManifest: boolean,
 ): Promise<Current> {
-  const [found, manifest, ...rows] = await Promise.all([
+  const keeps = policy.softDeleteDays !== undefined;
+  const [found, manifest, kept, ...rows] = await Promise.all([
     ctx.records.get(repositoryKey(repository)),
-    withManifest || tags.length === 0
+    withManifest || keeps || tags.length === 0
       ? ctx.records.get(manifestKey(repository, digest), FIELDS)
       : ('unread' as const),
+    keeps ? ctx.records.get(deletedManifestKey(repository, digest), []) : undefined,
     ...tags.map((tag) => ctx.records.get(tagKey(repository, tag), ['digest', 'created', 'locks', 'pulled'])),
   ]);
-  return { repository: found, manifest, tags: tags.map((tag, i) => ({ tag, found: rows[i] })) };
+  const deleted = kept !== undefined && manifest === undefined;
+  return { repository: found, manifest, deleted, tags: tags.map((tag, i) => ({ tag, found: rows[i] })) };
 }
 
-function checkLocks({ manifest }: Push, { repository, tags }: Current): void {
+/** Throws DISALLOWED. */
+function checkAllowed({ manifest }: Push, { repository, deleted, tags }: Current): void {
   demandWritable(repository);
+  if (deleted) throw disallowed('this manifest was deleted: restore it instead');
   for (const { tag, found } of tags) {
     if (isLocked(found?.value, 'write')) throw disallowed(`the tag ${tag} is locked`);
     if (repository?.value.writeOnce && found && found.value.digest !== manifest.digest) {
@@ -135,7 +144,12 @@ function knownBytes(manifest: Current['manifest']): StoredBytes | undefined {
   return { digest, mediaType, size, phys };
 }
 
-async function storeBytes(ctx: Context, repository: Repository, manifest: Manifest): Promise<StoredBytes> {
+/** What rows say of a manifest; its bytes are stored first where they are too large for a row. */
+export async function storeBytes(
+  ctx: Context,
+  repository: Repository,
+  manifest: Pick<Manifest, 'digest' | 'mediaType' | 'bytes'>,
+): Promise<StoredBytes> {
   const { digest, mediaType, bytes } = manifest;
   const info = { digest, mediaType, size: bytes.length };
   if (bytes.length <= INLINE_LIMIT) return { ...info, body: bytes };
@@ -144,7 +158,8 @@ async function storeBytes(ctx: Context, repository: Repository, manifest: Manife
   return { ...info, phys };
 }
 
-async function dropBytes(
+/** Takes back what `storeBytes` did, when it is sure that nothing names it. Never throws. */
+export async function dropBytes(
   ctx: Context,
   repository: Repository,
   row: StoredBytes | undefined,
@@ -198,7 +213,7 @@ function writeManifest(
     const read = found && found !== 'unread' && bytes.phys !== undefined;
     return merge(key, { stamp }, read ? ifMatch(found.etag) : ifPresent);
   }
-  const refs = packDigests([...manifest.blobs, ...manifest.children]);
+  const refs = packDigests(referencesOf(manifest));
   const row: ManifestRow = {
     ...bytes,
     created: ctx.now(),
@@ -211,20 +226,32 @@ function writeManifest(
 }
 
 function writeTag(
-  { ctx, repository, manifest: { digest } }: Push,
+  { ctx, repository }: Push,
   tag: Tag,
   bytes: StoredBytes,
   found: Found<TagRow> | undefined,
   stamp: Stamp,
 ): Write[] {
-  const { digest: before, created = ctx.now(), locks, pulled } = found?.value ?? {};
+  const { created = ctx.now(), locks, pulled } = found?.value ?? {};
   const row: TagRow = { ...bytes, created, stamp, ...(locks && { locks }), ...(pulled && { pulled }) };
+  return pointTag(repository, tag, row, found);
+}
+
+/** The writes that make `row` the tag's, which is as it was `found`: two to four. */
+export function pointTag(
+  repository: Repository,
+  tag: Tag,
+  row: TagRow,
+  found: Found<Pick<TagRow, 'digest'>> | undefined,
+): Write[] {
+  const { created: _, pulled: __, locks, stamp, ...bytes } = row;
+  const before = found?.value.digest;
   const subject = referrersTagSubject(tag);
-  const locked = isLocked(row, 'delete', 'write');
+  const locked = isLocked({ locks }, 'delete', 'write');
   return [
     put(tagKey(repository, tag), row, found ? ifMatch(found.etag) : ifAbsent),
-    put(tagOfKey(repository, digest, tag), { stamp, ...(locked && { locked }) }, always),
-    ...(before !== undefined && before !== digest
+    put(tagOfKey(repository, parseDigest(row.digest), tag), { stamp, ...(locked && { locked }) }, always),
+    ...(before !== undefined && before !== row.digest
       ? [remove(tagOfKey(repository, parseDigest(before), tag), ifPresent)]
       : []),
     ...(subject ? [put(fallbackKey(repository, subject), { ...bytes, stamp }, always)] : []),
@@ -240,7 +267,7 @@ function untagged({ ctx, repository, manifest: { digest } }: Push, { tags }: Cur
   );
 }
 
-function writeReferrer(repository: Repository, subject: Digest, manifest: Manifest): Write {
+export function writeReferrer(repository: Repository, subject: Digest, manifest: Manifest): Write {
   const descriptor = Buffer.from(referrerDescriptor(manifest));
   const { artifactType } = manifest;
   const row = {
