@@ -84,6 +84,13 @@ const budget: readonly Row[] = [
     200,
     'GET repository of ACR: it, keys of its manifests and of its tags, all at once',
   ],
+  [
+    'deleteRepository',
+    6,
+    5,
+    202,
+    'DELETE repository: it, then its manifests and tags at once, then its name, 1 write, and the name goes from the catalog',
+  ],
   ['acrTags', 1, 1, 200, 'GET tags with times, by name: a page'],
   ['acrTagsByTime', 2, 2, 200, 'the same by time with 1,020 tags: all of them, a thousand at a time'],
   ['acrTagsOfOne', 2, 2, 200, 'the same of one manifest: its tags by key, then each row of the page'],

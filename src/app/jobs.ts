@@ -1,6 +1,9 @@
+import type { Cause } from '../events/event.ts';
 import { isDigest } from '../model/digest.ts';
-import { isRegistryName } from '../model/names.ts';
+import { isRegistryName, isRepositoryName } from '../model/names.ts';
+import { isStamp } from '../model/stamp.ts';
 import { discardLater } from '../registry/blobs.ts';
+import { goOnDeleting } from '../registry/change/removal/remove.ts';
 import { sweepEvents, sweepUploads } from '../lifecycle/sweep.ts';
 import { JOB_QUEUE, type Job } from '../store/work.ts';
 import type { App } from './compose.ts';
@@ -21,7 +24,14 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
     app.context.log('error', 'a message is no job', { queue });
     return;
   }
-  await discardLater(app.context, { registry: job.registry, name: job.name }, job.digest);
+  const { context } = app;
+  if (job.kind === 'discard') {
+    const { registry, name, digest } = job;
+    return await discardLater(context, { registry, name }, digest);
+  }
+  const { registry, name, before, created, cause } = job;
+  const policy = await app.policy(registry);
+  await goOnDeleting(context, { repository: { registry, name }, before, created, policy, cause });
 }
 
 /** Runs what a timer is for. */
@@ -36,8 +46,31 @@ export async function runTimer(app: App, name: string): Promise<void> {
 
 function parseJob(body: unknown): Job | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
-  const { kind, registry, name, digest }: Partial<Record<string, unknown>> = { ...body };
-  if (kind !== 'discard' || typeof registry !== 'string' || !isRegistryName(registry)) return undefined;
-  if (typeof name !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return undefined;
-  return { kind, registry, name, digest };
+  const { kind, registry, name, ...rest }: Partial<Record<string, unknown>> = { ...body };
+  if (typeof registry !== 'string' || !isRegistryName(registry) || typeof name !== 'string') return undefined;
+  if (kind === 'discard') {
+    const { digest } = rest;
+    return typeof digest === 'string' && isDigest(digest) ? { kind, registry, name, digest } : undefined;
+  }
+  const { before, created, cause } = rest;
+  if (kind !== 'delete-repository' || !isRepositoryName(name) || typeof created !== 'number')
+    return undefined;
+  if (typeof before !== 'string' || !isStamp(before)) return undefined;
+  return { kind, registry, name, before, created, cause: parseCause(cause) };
+}
+
+function parseCause(value: unknown): Cause {
+  const fields: Partial<Record<string, unknown>> = typeof value === 'object' ? { ...value } : {};
+  const { id, host, method, userAgent, actor } = fields;
+  return {
+    id: textOf(id),
+    host: textOf(host),
+    method: textOf(method),
+    userAgent: textOf(userAgent),
+    actor: textOf(actor),
+  };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

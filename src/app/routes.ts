@@ -99,9 +99,13 @@ function artifacts(name: keyof Artifacts): Operation<RepositoryCall>[1] {
   };
 }
 
-async function showRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { getRepository } = await import('../metadata/repositories.ts');
-  return await getRepository(ctx, call);
+type Repositories = typeof import('../metadata/repositories.ts');
+
+function repositories(name: keyof Repositories): Operation<RepositoryCall>[1] {
+  return async (ctx, call) => {
+    const loaded = await import('../metadata/repositories.ts');
+    return await loaded[name](ctx, call);
+  };
 }
 
 /** ACR's own, below `/acr/v1/`. No part of a name begins with `_`; a path that ends in none of these is a name alone. */
@@ -116,5 +120,11 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
   },
   { tail: /\/_manifests()$/, methods: { GET: ['metadata_read', artifacts('getManifestList')] } },
   { tail: /\/_manifests\/([^/]*)$/, methods: { GET: ['metadata_read', artifacts('getManifestByDigest')] } },
-  { tail: /(?<=\/[^_/][^/]*)()$/, methods: { GET: ['metadata_read', showRepository] } },
+  {
+    tail: /(?<=\/[^_/][^/]*)()$/,
+    methods: {
+      GET: ['metadata_read', repositories('getRepository')],
+      DELETE: ['delete', repositories('deleteWhole'), { audit: 'Delete' }],
+    },
+  },
 ];

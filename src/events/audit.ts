@@ -38,7 +38,7 @@ export interface Trail {
   size?: number;
 }
 
-/** What a call on `reference`, a tag or a digest, is to the audit; `tags`: those that a push sets besides. */
+/** What a call on `reference`, a tag, a digest or '' for the repository, is to the audit; `tags`: those that a push sets besides. */
 export function actOn(
   operation: RepositoryOperation,
   repository: string,
@@ -46,10 +46,11 @@ export function actOn(
   tags: readonly string[],
 ): Pick<Trail, 'act' | 'digest'> {
   const byDigest = reference.includes(':');
+  const byTag = reference !== '' && !byDigest;
   const act = {
-    operation: operation === 'Delete' && !byDigest ? ('Untag' as const) : operation,
+    operation: operation === 'Delete' && byTag ? ('Untag' as const) : operation,
     repository,
-    tags: [...(byDigest ? [] : [reference]), ...(operation === 'Push' ? tags : [])],
+    tags: [...(byTag ? [reference] : []), ...(operation === 'Push' ? tags : [])],
   };
   return { act, ...(byDigest && { digest: reference }) };
 }

@@ -62,9 +62,18 @@ export function linkTo(
 /** An answer that begins with the registry's login server and the repository's name, as all of them do. */
 export function envelope(call: RepositoryCall, fields: object, headers: Record<string, string> = {}): Reply {
   const { cause, repository } = call;
-  const body = JSON.stringify({ registry: cause.host, imageName: repository.name, ...fields });
+  return json(call, 200, { registry: cause.host, imageName: repository.name, ...fields }, headers);
+}
+
+export function json(
+  call: RepositoryCall,
+  status: number,
+  value: object,
+  headers: Record<string, string> = {},
+): Reply {
+  const body = JSON.stringify(value);
   return {
-    status: 200,
+    status,
     headers: {
       'content-type': 'application/json; charset=utf-8',
       'content-length': String(Buffer.byteLength(body)),

@@ -1,15 +1,26 @@
-import type { RegistryName } from '../model/names.ts';
+import type { RegistryName, RepositoryName } from '../model/names.ts';
 import type { Digest } from '../model/digest.ts';
+import type { Stamp } from '../model/stamp.ts';
 
 /** Jobs that run later, each harmless to repeat. A message only wakes; what is true lies in the rows. */
 export type Job =
   /** Delete the bytes at `name` unless they became the registry's copy of `digest`. */
-  {
-    readonly kind: 'discard';
-    readonly registry: RegistryName;
-    readonly name: string;
-    readonly digest: Digest;
-  };
+  | {
+      readonly kind: 'discard';
+      readonly registry: RegistryName;
+      readonly name: string;
+      readonly digest: Digest;
+    }
+  /** Delete what is left of what a repository held at its version `before`, see `registry/change/removal/remove.ts`. */
+  | {
+      readonly kind: 'delete-repository';
+      readonly registry: RegistryName;
+      readonly name: RepositoryName;
+      readonly before: Stamp;
+      readonly created: number;
+      /** Of the request, for its events. */
+      readonly cause: Readonly<Record<'id' | 'host' | 'method' | 'userAgent' | 'actor', string>>;
+    };
 
 /** A job handed out; it comes back after its hiding time unless `done`. */
 export interface Delivery {

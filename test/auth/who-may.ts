@@ -103,6 +103,7 @@ const ROUTES = `
   GET    /v2/team/app/tags/list                  metadata_read
   GET    /v2/team/app/referrers/DIGEST       pull
   GET    /acr/v1/team/app                        metadata_read
+  DELETE /acr/v1/team/app                        delete
   GET    /acr/v1/team/app/_tags                  metadata_read
   GET    /acr/v1/team/app/_tags/latest           metadata_read
   DELETE /acr/v1/team/app/_tags/latest           delete

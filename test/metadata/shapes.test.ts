@@ -252,7 +252,7 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
   );
 
   test.each([
-    ['POST', NAME, 'GET'],
+    ['POST', NAME, 'GET, DELETE'],
     ['HEAD', `${NAME}/_tags`, 'GET'],
     ['PUT', `${NAME}/_tags/latest`, 'GET, DELETE'],
     ['DELETE', `${NAME}/_manifests/${UNKNOWN}`, 'GET'],

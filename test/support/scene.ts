@@ -99,6 +99,7 @@ export const scenes = {
   tagsNone: get(`${V2}/tags/list`),
   catalog: withTag((send) => send('GET', '/v2/_catalog')),
   showRepository: withTag((send) => send('GET', ACR)),
+  deleteRepository: withTag((send) => send('DELETE', ACR)),
   acrTags: withTag((send) => send('GET', `${ACR}/_tags`)),
   acrTagsByTime: async (send) => {
     const manifest = document('tagged');
