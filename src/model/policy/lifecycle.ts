@@ -30,7 +30,7 @@ export interface PurgeOptions {
   /** `<regular expression of a repository>:<regular expression of a tag>` each, in RE2's syntax. */
   readonly filters: readonly string[];
   /** Only what was last pushed so long ago, as in `2d3h30m`. */
-  readonly ago?: string;
+  readonly ago?: string | undefined;
   /** The newest so many of those that would go stay, in each repository: tags, or manifests with `untaggedOnly`. */
   readonly keep: number;
   /** Manifests without a tag go, too. */
