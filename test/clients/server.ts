@@ -22,6 +22,8 @@ export type ServerOptions = {
   readonly args?: readonly string[];
   /** Clients must sign in. */
   readonly guarded?: boolean;
+  /** Where a guarded one keeps its data: in a directory, unless told otherwise. */
+  readonly storage?: 'disk' | 'azure';
 };
 
 /** One way to start our registry, on free ports of the loopback. */
@@ -56,9 +58,9 @@ export type GuardedServer = Server & {
   readonly admin: { readonly username: string; readonly password: string };
 };
 
-/** Storage in a directory, sign-in required, `env` besides. */
+/** Sign-in required, `env` besides. */
 export async function startGuarded(options: ServerOptions, env: NodeJS.ProcessEnv): Promise<GuardedServer> {
-  const args = ['--disk', join(options.directory, 'data')];
+  const args = [options.storage === 'azure' ? '--data' : '--disk', join(options.directory, 'data')];
   const server = await startProgram('registry', args, { ...options, guarded: true }, env);
   const log = await readFile(join(options.directory, 'registry.log'), 'utf8');
   const [, username, password] = /docker login \S+ --username (\S+) --password (\S+)/.exec(log) ?? [];
@@ -114,7 +116,7 @@ async function startProgram(
     env: { ...process.env, ...env },
     log: join(options.directory, `${name}.log`),
     ready: async (log) => {
-      registry = /listening on http:\/\/(\S+:\d+)/.exec(log)?.[1] ?? '';
+      registry = /listening on https?:\/\/(\S+:\d+)/.exec(log)?.[1] ?? '';
       // What follows in the same piece of its log comes with it.
       return await Promise.resolve(registry !== '' && log.includes('docker push'));
     },

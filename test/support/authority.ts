@@ -1,7 +1,9 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
 import type { EntraOptions } from '../../src/auth/entra.ts';
+import type { Tls } from '../../src/local/tls/certificate.ts';
 import { gather } from './sample.ts';
 
 /** How the authority answers: as it should; by cut connections; by 503; by a page that is not JSON. */
@@ -59,22 +61,27 @@ interface Key {
 
 export const AUDIENCE = 'https://management.azure.com';
 
-/** Starts an authority for `tenants`; tokens are as old as `now` says (milliseconds since 1970). */
+/**
+ * Starts an authority for `tenants`, over https where there is a certificate; tokens are as old as `now` says
+ * (milliseconds since 1970).
+ */
 export async function openAuthority(
   tenants: readonly [string, ...string[]],
   now: () => number = Date.now,
+  tls?: Tls,
 ): Promise<Authority> {
   let made = 0;
   let key = await newKey(++made, 'RS256');
   const clients: Client[] = [];
-  const server = createServer((request, response) => {
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
     void answer(request, response);
-  });
+  };
+  const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }, respond) : createServer(respond);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
-  const url = `http://127.0.0.1:${address.port}`;
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${address.port}`;
   const [tenant] = tenants;
 
   const authority: Authority = {
@@ -130,6 +137,7 @@ export async function openAuthority(
 
   const describe = (id: string) => ({
     issuer: authority.issuerOf(id),
+    authorization_endpoint: `${url}/${id}/oauth2/v2.0/authorize`,
     jwks_uri: `${url}/${id}${KEYS}`,
     token_endpoint: `${url}/${id}${TOKEN}`,
   });

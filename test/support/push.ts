@@ -21,6 +21,9 @@ export function descriptorOf(bytes: Uint8Array, mediaType = LAYER_TYPE): Descrip
   return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
+/** Whatever answers requests: an app without a socket, or a registry elsewhere. */
+export type Target = Pick<TestApp, 'fetch'>;
+
 /** The answer's `Location`; throws when it has none. */
 export function locationOf(response: Response): string {
   const location = response.headers.get('location');
@@ -29,8 +32,8 @@ export function locationOf(response: Response): string {
 }
 
 /** `Location` of a new upload session. */
-export async function beginUpload(app: TestApp, repository: string): Promise<string> {
-  const answer = await app.fetch('POST', `/v2/${repository}/blobs/uploads/`);
+export async function beginUpload(to: Target, repository: string): Promise<string> {
+  const answer = await to.fetch('POST', `/v2/${repository}/blobs/uploads/`);
   if (answer.status !== 202) throw new Error(`POST of an upload: ${answer.status} ${await answer.text()}`);
   return locationOf(answer);
 }
@@ -42,13 +45,13 @@ export function closing(location: string, digest: string): string {
 
 /** Pushes a blob by POST and one PUT. Throws when it is refused. */
 export async function pushBlob(
-  app: TestApp,
+  to: Target,
   repository: string,
   bytes: Uint8Array,
   mediaType = LAYER_TYPE,
 ): Promise<Pushed> {
   const pushed = { ...descriptorOf(bytes, mediaType), bytes };
-  const answer = await app.fetch('PUT', closing(await beginUpload(app, repository), pushed.digest), {
+  const answer = await to.fetch('PUT', closing(await beginUpload(to, repository), pushed.digest), {
     body: bytes,
   });
   if (answer.status !== 201) throw new Error(`PUT of a blob: ${answer.status} ${await answer.text()}`);
@@ -57,13 +60,13 @@ export async function pushBlob(
 
 /** Puts any text as manifest and returns the answer. */
 export async function putManifest(
-  app: TestApp,
+  to: Target,
   repository: string,
   reference: string,
   body: Uint8Array | string,
   contentType = IMAGE_TYPE,
 ): Promise<Response> {
-  return await app.fetch('PUT', `/v2/${repository}/manifests/${reference}`, {
+  return await to.fetch('PUT', `/v2/${repository}/manifests/${reference}`, {
     body,
     headers: { 'content-type': contentType },
   });
@@ -71,7 +74,7 @@ export async function putManifest(
 
 /** Pushes an object as manifest, by tag or, without one, by digest. Throws when it is refused. */
 export async function pushManifest(
-  app: TestApp,
+  to: Target,
   repository: string,
   manifest: Readonly<Record<string, unknown>>,
   tag?: string,
@@ -80,7 +83,7 @@ export async function pushManifest(
   const { mediaType: declared } = manifest;
   const mediaType = typeof declared === 'string' ? declared : IMAGE_TYPE;
   const pushed = { mediaType, digest: digestOf(bytes), size: bytes.length, bytes };
-  const answer = await putManifest(app, repository, tag ?? pushed.digest, bytes, mediaType);
+  const answer = await putManifest(to, repository, tag ?? pushed.digest, bytes, mediaType);
   if (answer.status !== 201) throw new Error(`PUT of a manifest: ${answer.status} ${await answer.text()}`);
   return pushed;
 }
@@ -111,21 +114,21 @@ export function indexManifest(
 
 /** Pushes an image of one layer: its texts make it differ from others. Returns manifest, config and layer. */
 export async function pushImage(
-  app: TestApp,
+  to: Target,
   repository: string,
   tag?: string,
   text = 'image',
 ): Promise<{ manifest: Pushed; config: Pushed; layer: Pushed }> {
   const bytes = (part: string) => new TextEncoder().encode(JSON.stringify({ text, part }));
-  const config = await pushBlob(app, repository, bytes('config'), CONFIG_TYPE);
-  const layer = await pushBlob(app, repository, bytes('layer'));
-  const manifest = await pushManifest(app, repository, imageManifest(config, [layer]), tag);
+  const config = await pushBlob(to, repository, bytes('config'), CONFIG_TYPE);
+  const layer = await pushBlob(to, repository, bytes('layer'));
+  const manifest = await pushManifest(to, repository, imageManifest(config, [layer]), tag);
   return { manifest, config, layer };
 }
 
 /** The bytes of a blob, wherever the registry sends for them. Throws when there are none. */
-export async function pullBlob(app: TestApp, repository: string, digest: string): Promise<Uint8Array> {
-  const answer = await app.fetch('GET', `/v2/${repository}/blobs/${digest}`);
+export async function pullBlob(to: Target, repository: string, digest: string): Promise<Uint8Array> {
+  const answer = await to.fetch('GET', `/v2/${repository}/blobs/${digest}`);
   const last = answer.status === 307 ? await fetch(locationOf(answer)) : answer;
   if (last.status !== 200) throw new Error(`GET of a blob: ${last.status} ${await last.text()}`);
   return new Uint8Array(await last.arrayBuffer());

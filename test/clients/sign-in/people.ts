@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 
+import { type Tls, loadDevelopmentTls } from '../../../src/local/tls/certificate.ts';
 import { type Authority, openAuthority } from '../../support/authority.ts';
 import { type GuardedServer, type ServerOptions, startGuarded } from '../server.ts';
 import type { Login } from './station.ts';
@@ -9,59 +12,75 @@ import type { Login } from './station.ts';
 export type People = {
   readonly registry: string;
   readonly admin: Login;
-  /** A new token that may pull from and push to one repository. */
-  token(repository: string): Promise<Login>;
-  /** A new service principal that may push everywhere. */
-  principal(): Promise<Login>;
+  /** Base URL of the directory. */
+  readonly directory: string;
+  /** File of the certificate that clients must trust, where the registry speaks https. */
+  readonly trust: string | undefined;
+  /** A new token for one repository, that may pull and push unless told otherwise: actions as in scope maps. */
+  token(repository: string, actions?: readonly string[]): Promise<Login>;
+  /** A new service principal with a role, by its id, on everything; may push unless told otherwise. */
+  principal(role?: string): Promise<Login>;
   /** A refresh token of a new principal that may push everywhere, as `az acr login --expose-token` gives it. */
   refreshToken(): Promise<Login>;
   close(): Promise<void>;
 };
 
-const TENANT = '6a1f0000-1111-4222-8333-000000000002';
+/** What the directory serves. */
+export const TENANT = '6a1f0000-1111-4222-8333-000000000002';
+export const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
 const ZERO = '00000000-0000-0000-0000-000000000000';
 const PUSH_ROLE = '8311e382-0749-4cb8-b61a-304f252e45ec';
 
-export async function openPeople(options: ServerOptions): Promise<People> {
-  const authority = await openAuthority([TENANT]);
+/** With `secure`, registry and directory speak https by one certificate, which this process then trusts. */
+export async function openPeople(options: ServerOptions, secure = false): Promise<People> {
+  const tls = secure ? await trustedTls(join(options.directory, 'data', 'tls')) : undefined;
+  const authority = await openAuthority([TENANT], Date.now, tls);
   let server: GuardedServer;
   try {
-    server = await startGuarded(options, {
-      ENTRA_AUTHORITY: authority.url,
-      ENTRA_TENANTS: TENANT,
-      ENTRA_AUDIENCES: authority.options.audiences.join(','),
-    });
+    const args = [...(options.args ?? []), ...(tls ? ['--tls'] : [])];
+    server = await startGuarded(
+      { ...options, args },
+      {
+        ...(tls?.trust !== undefined && { NODE_EXTRA_CA_CERTS: tls.trust }),
+        ENTRA_AUTHORITY: authority.url,
+        ENTRA_TENANTS: TENANT,
+        },
+    );
   } catch (error) {
     await authority.close();
     throw error;
   }
   const { registry, admin } = server;
-  const call = managing(server);
-  const principalId = async (): Promise<string> => {
+  const base = `${tls ? 'https' : 'http'}://${registry}`;
+  const call = async (method: 'PUT', path: string, properties: unknown): Promise<void> => {
+    await send(base, admin, method, path, { properties });
+  };
+  const principalId = async (roleId = PUSH_ROLE): Promise<string> => {
     const id = randomUUID();
     const assignment = `providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
-    const role = `/providers/Microsoft.Authorization/roleDefinitions/${PUSH_ROLE}`;
+    const role = `/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
     await call('PUT', assignment, { principalId: id, roleDefinitionId: role });
     return id;
   };
   return {
     registry,
     admin,
-    async token(repository) {
+    directory: authority.url,
+    trust: tls?.trust,
+    async token(repository, actions = ['content/read', 'content/write', 'metadata/read']) {
       const name = `token-${randomUUID().slice(0, 8)}`;
-      const actions = ['content/read', 'content/write', 'metadata/read'];
       await call('PUT', `scopeMaps/map-${name}`, {
         actions: actions.map((action) => `repositories/${repository}/${action}`),
       });
-      await call('PUT', `tokens/${name}`, { scopeMapId: `${idOf(server)}/scopeMaps/map-${name}` });
-      const tokenId = `${idOf(server)}/tokens/${name}`;
-      const { passwords } = await send(server, 'POST', 'generateCredentials', { tokenId });
+      await call('PUT', `tokens/${name}`, { scopeMapId: `${idOf(admin)}/scopeMaps/map-${name}` });
+      const tokenId = `${idOf(admin)}/tokens/${name}`;
+      const { passwords } = await send(base, admin, 'POST', 'generateCredentials', { tokenId });
       const [first]: readonly unknown[] = Array.isArray(passwords) ? passwords : [];
       return { username: name, password: textOf(first, 'value') };
     },
-    async principal() {
+    async principal(role) {
       const login = { username: randomUUID(), password: `secret-${randomUUID()}` };
-      const objectId = await principalId();
+      const objectId = await principalId(role);
       authority.addClient({ clientId: login.username, secret: login.password, objectId });
       return login;
     },
@@ -72,7 +91,7 @@ export async function openPeople(options: ServerOptions): Promise<People> {
         service: registry,
         access_token: token,
       });
-      const answer = await fetch(`http://${registry}/oauth2/exchange`, { method: 'POST', body });
+      const answer = await fetch(`${base}/oauth2/exchange`, { method: 'POST', body });
       return { username: ZERO, password: textOf(await answer.json(), 'refresh_token') };
     },
     close: async () => await closeBoth(server, authority),
@@ -87,21 +106,24 @@ async function closeBoth(server: GuardedServer, authority: Authority): Promise<v
   }
 }
 
-/** Changes a resource of the registry by its management API, as its admin user. */
-function managing(server: GuardedServer) {
-  return async (method: 'PUT', path: string, properties: unknown): Promise<void> => {
-    await send(server, method, path, { properties });
-  };
+/** The development certificate in `directory`, which this process trusts from now on. */
+async function trustedTls(directory: string): Promise<Tls> {
+  const tls = await loadDevelopmentTls(directory, '127.0.0.1');
+  if (tls.trust === undefined) throw new Error('a development certificate without an authority');
+  setDefaultCACertificates([...getCACertificates('default'), await readFile(tls.trust, 'utf8')]);
+  return tls;
 }
 
+/** Calls the registry's management API as its admin user. */
 async function send(
-  server: GuardedServer,
+  base: string,
+  admin: Login,
   method: string,
   path: string,
   body: unknown,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { username, password } = server.admin;
-  const url = `http://${join(server.registry, idOf(server), path)}?api-version=2025-11-01`;
+  const { username, password } = admin;
+  const url = `${base}${join(idOf(admin), path)}?api-version=2025-11-01`;
   const answer = await fetch(url, {
     method,
     headers: {
@@ -116,9 +138,9 @@ async function send(
   return value;
 }
 
-function idOf({ admin }: GuardedServer): string {
+function idOf({ username }: Login): string {
   const provider = 'providers/Microsoft.ContainerRegistry/registries';
-  return `/subscriptions/${TENANT}/resourceGroups/tests/${provider}/${admin.username}`;
+  return `/subscriptions/${TENANT}/resourceGroups/tests/${provider}/${username}`;
 }
 
 function textOf(value: unknown, key: string): string {
