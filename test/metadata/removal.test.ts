@@ -1,15 +1,4 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  type Key,
-  type TagOfRow,
-  manifestKey,
-  repositoryKey,
-  tagKey,
-  tagOfKey,
-} from '../../src/model/record.ts';
-import { parseDigest } from '../../src/model/digest.ts';
-import { type Repository, parseRepositoryName, parseTag } from '../../src/model/names.ts';
-import { merge, ifPresent, type Properties } from '../../src/store/records.ts';
 import { jsonOf, problemOf } from '../support/answer.ts';
 import { type TestApp, type TestAppOptions, adapters, openTestApp } from '../support/app.ts';
 import { breaches } from '../support/invariants.ts';
@@ -76,20 +65,25 @@ describe.each(adapters)('DELETE of a repository on %s', (adapter) => {
     );
   });
 
-  test.each(['the repository', 'a manifest', 'a tag'] as const)(
-    'is refused, and takes nothing, when %s is locked against deletion or writing',
-    async (what) => {
+  test.each(['', '/_manifests/DIGEST', '/_tags/v1'])(
+    'is refused, and takes nothing, when %s below it or itself is locked against deletion or writing',
+    async (below) => {
       await open();
       const { manifest } = await pushImage(app, NAME, 'v1');
       await pushImage(app, NAME, 'v2', 'other');
-      const before = await jsonOf(await app.fetch('GET', `${PATH}/_manifests`));
-      for (const locks of ['d', 'w', 'dw']) {
-        await lock(app, what, manifest.digest, locks);
+      const set = async (attributes: Readonly<Record<string, boolean>>) =>
+        await app.fetch('PATCH', `${PATH}${below.replace('DIGEST', manifest.digest)}`, {
+          body: JSON.stringify(attributes),
+        });
+      for (const name of ['deleteEnabled', 'writeEnabled']) {
+        expect((await set({ [name]: false })).status).toBe(200);
         expect(await problemOf(await app.fetch('DELETE', PATH))).toBe('405 REGISTRY_DISALLOWED_OPERATION');
-        expect(await jsonOf(await app.fetch('GET', `${PATH}/_manifests`))).toMatchObject(before ?? {});
+        expect(await jsonOf(await app.fetch('GET', PATH))).toMatchObject({ manifestCount: 2, tagCount: 2 });
+        await set({ [name]: true });
       }
-      for (const locks of ['lr', '']) await lock(app, what, manifest.digest, locks);
+      await set({ listEnabled: false, readEnabled: false });
       expect((await app.fetch('DELETE', PATH)).status).toBe(202);
+      expect(await breaches(app.stores, app.registry)).toEqual([]);
     },
   );
 
@@ -118,23 +112,4 @@ describe.each(adapters)('DELETE of a repository on %s', (adapter) => {
 interface Told {
   readonly manifestsDeleted: readonly string[];
   readonly tagsDeleted: readonly string[];
-}
-
-/** Sets locks of the repository, of a manifest, or of its tag `v1`; `''` for none. */
-async function lock(
-  app: TestApp,
-  what: 'the repository' | 'a manifest' | 'a tag',
-  digest: string,
-  locks: string,
-): Promise<void> {
-  const repository: Repository = { registry: app.registry, name: parseRepositoryName(NAME) };
-  const change = async <R extends Properties>(key: Key<R>, value: Partial<R>) =>
-    await app.stores.records.batch(key.table, key.partition, [merge(key, value, ifPresent)]);
-  const manifest = parseDigest(digest);
-  const tag = parseTag('v1');
-  if (what === 'the repository') return await change(repositoryKey(repository), { locks });
-  if (what === 'a manifest') return await change(manifestKey(repository, manifest), { locks });
-  await change(tagKey(repository, tag), { locks });
-  const locked: Partial<TagOfRow> = { locked: /[dw]/.test(locks) };
-  await change(tagOfKey(repository, manifest, tag), locked);
 }

@@ -22,6 +22,7 @@ import { unknownManifest } from '../manifests.ts';
 import { fallbackRemoval } from '../referrers.ts';
 import { keepDeleted } from './bin.ts';
 import { commitChange, demandWritable, disallowed } from './commit.ts';
+import { dropHusk } from './removal/name.ts';
 
 /** Tags deleted in one transaction: up to four rows each beside five others, 100 rows at most. */
 const TAGS_PER_BATCH = 23;
@@ -99,6 +100,7 @@ async function deleteStep(
       readTagRows(ctx, repository, digest),
       readReferrers(ctx, repository, digest, spared),
     ]);
+    if (!before) await dropHusk(ctx, repository);
     if (!before || !manifest) throw unknownManifest(repository, { kind: 'digest', digest });
     if (isLocked(manifest.value, 'delete', 'write')) throw disallowed('the manifest is locked');
     if (tagRows.rows.some(({ value }) => value.locked)) throw disallowed('a tag of the manifest is locked');

@@ -10,6 +10,7 @@ import type { Found } from '../../../store/records.ts';
 import { keepDeleted } from '../bin.ts';
 import { commitChange, disallowed } from '../commit.ts';
 
+import { dropHusk } from './name.ts';
 import { type Newer, nothingNewer, readNewer } from './newer.ts';
 import { type Entry, type Page, type Place, START, readPage } from './page.ts';
 import { type Doomed, type Step, eventsOf, goneWith, planStep, writesOf } from './step.ts';
@@ -47,7 +48,7 @@ interface Progress {
  * the children of its indexes. Throws NAME_UNKNOWN; DISALLOWED when the repository, a manifest or a tag is locked:
  * nothing is removed then, but where a lock is set later, what was removed before. After a minute a job goes on; told
  * is what has gone by then. One call, two at once per 1,000 manifests or tags, then two for each transaction, which
- * takes 24 manifests with a tag each or 49 without, and two at the end; two more per 1,000 beyond the first.
+ * takes 24 manifests with a tag each or 49 without, and two at the end; two more per 1,000 beyond the first. Two when it is not there.
  */
 export async function deleteRepository(
   ctx: Context,
@@ -57,7 +58,10 @@ export async function deleteRepository(
 ): Promise<{ readonly digests: readonly string[]; readonly tags: readonly string[] }> {
   const deadline = ctx.now() + REQUEST_MS;
   const current = await ctx.records.get(repositoryKey(repository));
-  if (!current) throw new Problem('NAME_UNKNOWN', { name: repository.name });
+  if (!current) {
+    await dropHusk(ctx, repository);
+    throw new Problem('NAME_UNKNOWN', { name: repository.name });
+  }
   demandDeletable(current);
   const { version, created } = current.value;
   const removal = { repository, before: version, created, policy, cause };
