@@ -46,12 +46,14 @@ const GO: readonly GoTool[] = [
 
 const HELP = `Installs the clients that test/clients/run.ts drives, where they are missing.
 
-  --bin DIR   where programs built from Go modules go (.cache/bin)
+  --bin DIR    where programs built from Go modules go (.cache/bin)
+  --only A,B   these of them only, and no packages
 `;
 
 const { values } = parseArgs({
   options: {
     bin: { type: 'string', default: resolve(import.meta.dirname, '..', '..', '.cache', 'bin') },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -60,7 +62,10 @@ else process.exitCode = await main(resolve(values.bin));
 
 async function main(bin: string): Promise<number> {
   let missing = 0;
-  for (const install of [installPackages, ...GO.map((tool) => async () => await installTool(tool, bin))]) {
+  const only = values.only?.split(',');
+  const tools = GO.filter(({ name }) => only?.includes(name) ?? true);
+  const builds = tools.map((tool) => async () => await installTool(tool, bin));
+  for (const install of only ? builds : [installPackages, ...builds]) {
     try {
       await install();
     } catch (error) {

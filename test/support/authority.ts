@@ -123,7 +123,7 @@ export async function openAuthority(
   };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [, id = '', rest = ''] = /^\/([^/]+)(\/.*)$/.exec(request.url ?? '') ?? [];
+    const [, id = '', rest = ''] = /^\/([^/]+)(\/[^?]*)/.exec(request.url ?? '') ?? [];
     const endpoint = ENDPOINTS.get(rest);
     if (endpoint) authority.calls[endpoint]++;
     if (authority.mood === 'down') request.socket.destroy();

@@ -44,7 +44,7 @@ export async function openPeople(options: ServerOptions, secure = false): Promis
         ...(tls?.trust !== undefined && { NODE_EXTRA_CA_CERTS: tls.trust }),
         ENTRA_AUTHORITY: authority.url,
         ENTRA_TENANTS: TENANT,
-        },
+      },
     );
   } catch (error) {
     await authority.close();
