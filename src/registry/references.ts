@@ -1,5 +1,4 @@
 import type { Digest } from '../model/digest.ts';
-import type { Manifest } from '../model/manifest.ts';
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { type LinkRow, linkKey, manifestKey } from '../model/record.ts';
@@ -24,40 +23,53 @@ export interface References {
 }
 
 /**
- * Throws MANIFEST_BLOB_UNKNOWN naming each blob and child that the repository lacks. One call for each; one more for a
- * blob that nobody relied on for half a day, which keeps it from collection.
+ * Throws MANIFEST_BLOB_UNKNOWN naming each blob that the repository lacks. One call for each, all at once; one more for
+ * a blob that nobody relied on for half a day, which keeps it from collection.
  */
-export async function checkReferences(
+export async function checkBlobs(
   ctx: Context,
   repository: Repository,
-  manifest: Pick<Manifest, 'blobs' | 'children'>,
+  blobs: readonly Digest[],
 ): Promise<References> {
-  const { blobs } = manifest;
-  const children = ctx.settings.sparseIndexes ? [] : manifest.children;
-  const links: LinkRow[] = [];
-  const missing: { digest: Digest }[] = [];
-  const checkBlob = async (digest: Digest) => {
-    const link = await relyOnLink(ctx, repository, digest);
-    if (link) links.push(link);
-    else missing.push({ digest });
-  };
-  const checkChild = async (digest: Digest) => {
-    if (!(await ctx.records.get(manifestKey(repository, digest), []))) missing.push({ digest });
-  };
-  const checks = [
-    ...blobs.map((digest) => async () => await checkBlob(digest)),
-    ...children.map((digest) => async () => await checkChild(digest)),
-  ];
-  for (let i = 0; i < checks.length; i += CHECKS_AT_ONCE) {
-    await Promise.all(checks.slice(i, i + CHECKS_AT_ONCE).map(async (check) => await check()));
-  }
-  if (missing.length > 0) throw new Problem('MANIFEST_BLOB_UNKNOWN', missing.slice(0, 100));
+  const links = await findAll(blobs, async (digest) => await relyOnLink(ctx, repository, digest));
   return {
     bytesSince: (since) =>
       links
         .filter(({ linked }) => since === undefined || linked > since)
         .reduce((sum, { size }) => sum + size, 0),
   };
+}
+
+/**
+ * Throws MANIFEST_BLOB_UNKNOWN naming each manifest that an index lists and the repository lacks. One call for each,
+ * all at once. To be called after the repository's row was read, which proves at commit that they are still there.
+ */
+export async function checkChildren(
+  ctx: Context,
+  repository: Repository,
+  children: readonly Digest[],
+): Promise<void> {
+  if (ctx.settings.sparseIndexes) return;
+  await findAll(children, async (digest) => await ctx.records.get(manifestKey(repository, digest), []));
+}
+
+/** What was found for each digest. Throws MANIFEST_BLOB_UNKNOWN for those for which there is nothing. */
+async function findAll<T>(
+  digests: readonly Digest[],
+  find: (digest: Digest) => Promise<T | undefined>,
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  const missing: { digest: Digest }[] = [];
+  for (let i = 0; i < digests.length; i += CHECKS_AT_ONCE) {
+    const slice = digests.slice(i, i + CHECKS_AT_ONCE);
+    for (const [at, one] of (await Promise.all(slice.map(find))).entries()) {
+      const digest = slice[at];
+      if (one !== undefined) found.push(one);
+      else if (digest) missing.push({ digest });
+    }
+  }
+  if (missing.length > 0) throw new Problem('MANIFEST_BLOB_UNKNOWN', missing.slice(0, 100));
+  return found;
 }
 
 /** The repository's link to a blob, kept from collection for half of GRACE_MS at least. One call, seldom two. */

@@ -35,7 +35,7 @@ import {
 } from '../../store/records.ts';
 import { discardBytes, physicalName } from '../blobs.ts';
 import { PASSED } from '../manifests.ts';
-import { type References, checkReferences } from '../references.ts';
+import { type References, checkBlobs, checkChildren } from '../references.ts';
 import { type Plan, commitChange, demandWritable, disallowed } from './commit.ts';
 
 /** Tags that one push may set: with their rows they must fit one transaction. The specification wants at least 10. */
@@ -69,9 +69,9 @@ interface Push {
  * Stores a manifest and points `tags` at it, in one transaction with its references, its referrer entry and its
  * event: all of it becomes visible, or nothing. Repeating it changes nothing but times.
  * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, when storage is used
- * up, or when the manifest was deleted and can be restored. One read per reference and two more, all at once, then one
- * write; two more on a repository's first manifest, two more when the manifest is there already under another tag;
- * where soft delete is on, two reads more at once with the others.
+ * up, or when the manifest was deleted and can be restored. One read per blob and two more, all at once, then one per
+ * child, all at once, then one write; two more on a repository's first manifest, two more when the manifest is there
+ * already under another tag; where soft delete is on, two reads more at once with the others.
  */
 export async function putManifest(
   ctx: Context,
@@ -87,7 +87,7 @@ export async function putManifest(
   const push = { ctx, repository, manifest, tags, policy };
   const large = manifest.bytes.length > INLINE_LIMIT;
   const [references, first] = await Promise.all([
-    checkReferences(ctx, repository, manifest),
+    checkBlobs(ctx, repository, manifest.blobs),
     readCurrent(push, large),
   ]);
   checkAllowed(push, first);
@@ -97,6 +97,7 @@ export async function putManifest(
     await commitChange(ctx, repository, cause, async (again) => {
       const current = again ? await readCurrent(push, true) : first;
       checkAllowed(push, current);
+      await checkChildren(ctx, repository, manifest.children);
       // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
       used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
       return planPush(push, used, current, references);
