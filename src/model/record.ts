@@ -137,10 +137,8 @@ export type DeletedTagRow = Pick<TagRow, 'digest' | 'created' | 'locks' | 'pulle
 };
 
 /** Encoded name in `!deleted`: the repository may have rows of deleted manifests and tags. */
-export type DeletedRepositoryRow = {
-  name: string;
-  created: number;
-  /** When something was last deleted in it, in milliseconds since 1970. */
+export type DeletedRepositoryRow = Pick<RepositoryRow, 'name' | 'created' | 'locks' | 'writeOnce'> & {
+  /** When something was last deleted in it, in milliseconds since 1970. The rest is as it was then. */
   deleted: number;
 };
 
@@ -206,6 +204,11 @@ export function deletedPartition(registry: RegistryName): string {
 /** Holds who may do what in a registry: its settings, scope maps, tokens and role assignments. */
 export function accessPartition(registry: RegistryName): string {
   return `${registry}!!access`;
+}
+
+/** Holds what is known of the bytes in a registry and in its repositories; see `lifecycle/usage/`. */
+export function usagePartition(registry: RegistryName): string {
+  return `${registry}!!usage`;
 }
 
 export function repositoryPartition(repository: Repository): string {

@@ -23,7 +23,7 @@ export async function listRepositories(
 }
 
 /** The first key that may follow `last`, a name or any printable ASCII: names sort by byte, and so do their keys. */
-function keyAfter(last: string): string {
+export function keyAfter(last: string): string {
   const [known = ''] = /^[a-z0-9_./-]*/.exec(last) ?? [];
   const next = last.charAt(known.length);
   // `!` comes before, and `-` is the first of, all that names are made of.

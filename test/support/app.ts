@@ -1,10 +1,12 @@
 import { afterAll } from 'vitest';
+import { updateRegistry } from '../../src/access/registry.ts';
 import { currentPolicy } from '../../src/access/settings/policy.ts';
 import { type App, type Parts, type Stores, createApp } from '../../src/app/compose.ts';
 import type { Config } from '../../src/app/config.ts';
 import { respond } from '../../src/app/http.ts';
 import { type Authorize, authorizeAll } from '../../src/auth/authorize.ts';
 import { openDisk } from '../../src/disk/open.ts';
+import type { RegistryDocument } from '../../src/model/access.ts';
 import type { RegistryName } from '../../src/model/names.ts';
 import type { Context, Settings } from '../../src/store/context.ts';
 import { type TestStorage, openAzurite } from './azurite.ts';
@@ -24,6 +26,8 @@ export interface TestAppOptions {
   readonly wrap?: (stores: Stores) => Stores;
   readonly settings?: Partial<Settings>;
   readonly config?: Partial<Config>;
+  /** What was set before of the registry's own settings. */
+  readonly document?: Partial<RegistryDocument>;
   /** Who may do what; everybody everything unless told. */
   readonly authorize?: Authorize;
   /** Requires sign-in, as in production, with these keys and this directory. */
@@ -95,7 +99,10 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const authorize = options.authorize ?? (options.signIn ? created.authorize : authorizeAll);
   const app = { ...created, authorize };
   // Fresh settings, as an instance has them nearly always: neither counted nor stepped nor made to fail.
-  if (!options.signIn) await currentPolicy({ ...created.context, records: opened.records }, registry);
+  const direct = { ...created.context, records: opened.records };
+  const { document } = options;
+  if (document) await updateRegistry(direct, registry, (before) => ({ ...before, ...document }));
+  if (!options.signIn) await currentPolicy(direct, registry);
   return {
     app,
     stores,

@@ -140,6 +140,10 @@ async function checkRepository(
       if (subject !== undefined) need(`s!${subject}!${first}`, row);
       if (digest !== first) found.push(`${row} says it is ${digest}`);
       found.push(...(await checkStored(stores, registry, row, value)));
+    } else if (kind === 'z') {
+      if (row.split('!').at(-1) !== digest) found.push(`${row} says it is ${digest}`);
+      if (!repos.get(`${registry}!!deleted`)?.has(encoded)) found.push(`${encoded} is not listed as deleted`);
+      if (first === 'm') found.push(...(await checkStored(stores, registry, row, value)));
     } else if (kind === 's') {
       if (second) need(`m!${second}`, row);
       else if (rows.get(`t!${first.replace(':', '-')}`)?.digest !== digest)
@@ -159,13 +163,16 @@ function checkCounts(encoded: string, rows: Rows): string[] {
   return counted?.manifests === 0 ? [`${encoded} is a husk`] : [];
 }
 
+/** After these a tag points to the manifest that they name. */
+const SETTING: ReadonlySet<string> = new Set(['push', 'quarantine', 'restore']);
+
 /** Whoever follows the events of a tag in their order, as replicas do, must come to what is stored. */
 function checkEvents(encoded: string, rows: Rows): string[] {
   const told = new Map<string, string | undefined>();
   for (const [row, { event }] of [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     if (event === undefined || !row.startsWith('o!')) continue;
     const { action, digest, tags }: Told = JSON.parse(event);
-    for (const tag of tags) told.set(tag, action === 'push' ? digest : undefined);
+    for (const tag of tags) told.set(tag, SETTING.has(action) ? digest : undefined);
   }
   return [...told]
     .filter(([tag, digest]) => rows.get(`t!${tag}`)?.digest !== digest)

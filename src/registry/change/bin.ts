@@ -37,7 +37,8 @@ export async function keepDeleted(
   if (policy.softDeleteDays === undefined) return () => [];
   const deleted = ctx.now();
   const list = deletedRepositoryKey(repository);
-  const listed = { name: repository.name, created: before.created, deleted };
+  const { name, created, locks, writeOnce } = before;
+  const listed = { name, created, ...(locks && { locks }), ...(writeOnce && { writeOnce }), deleted };
   const [manifests, tags] = await Promise.all([
     Promise.all(gone.manifests.map((digest) => ctx.records.get(manifestKey(repository, digest)))),
     Promise.all(gone.tags.map((tag) => readTag(ctx, repository, tag))),
