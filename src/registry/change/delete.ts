@@ -17,7 +17,7 @@ import {
   tagOfPrefix,
 } from '../../model/record.ts';
 import type { Context } from '../../store/context.ts';
-import { type Found, type Write, ifMatch, ifPresent, merge, remove } from '../../store/records.ts';
+import { type Write, ifMatch, ifPresent, merge, remove } from '../../store/records.ts';
 import { unknownManifest } from '../manifests.ts';
 import { fallbackRemoval } from '../referrers.ts';
 import { keepDeleted } from './bin.ts';
@@ -175,7 +175,7 @@ export function removeTag(repository: Repository, digest: Digest, tag: Tag): Wri
 export function removeManifest(
   repository: Repository,
   digest: Digest,
-  { value }: Found<Pick<ManifestRow, 'subject'>>,
+  { value }: { readonly value: Pick<ManifestRow, 'subject'> },
 ): Write[] {
   const { subject } = value;
   return [
