@@ -92,8 +92,7 @@ export function parseScopes(values: readonly string[]): readonly Access[] {
 
 /**
  * The part of what was asked for that the grants allow; entries with nothing left are dropped. `*` asks for all.
- * Whoever gets pull gets metadata_read with it where allowed: clients list tags with a pull token, ACR demands
- * metadata_read for that.
+ * Whoever gets an action gets with it what FOLLOWING names, where allowed.
  */
 export function grantAccess(grants: Grants, asked: readonly Access[]): readonly Access[] {
   return asked
@@ -102,10 +101,21 @@ export function grantAccess(grants: Grants, asked: readonly Access[]): readonly 
 }
 
 function allowedActions(grants: Grants, { type, name, actions }: Access): readonly string[] {
+/**
+ * What clients need and do not ask for: they list tags with a token for pull, and ACR demands metadata_read for that;
+ * scanners read what is in quarantine with one for pull, and judge it with one for push or for writing metadata (ACR
+ * features section 7, "Quarantine").
+ */
+const FOLLOWING: ReadonlyMap<string, readonly Action[]> = new Map([
+  ['pull', ['metadata_read', 'quarantine_read']],
+  ['push', ['quarantine_write']],
+  ['metadata_write', ['quarantine_write']],
+]);
+
   if (type === 'registry') return grants.catalog ? ['*'] : [];
   if (!isRepositoryName(name)) return [];
-  const wanted = new Set(actions.includes('*') ? ACTIONS : actions);
-  if (wanted.has('pull')) wanted.add('metadata_read');
+  const asked = actions.includes('*') ? ACTIONS : actions;
+  const wanted = new Set([...asked, ...asked.flatMap((action) => FOLLOWING.get(action) ?? [])]);
   return [...wanted].filter((action) => isAction(action) && permits(grants, name, action));
 }
 

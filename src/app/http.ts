@@ -1,4 +1,4 @@
-import { readBasic } from '../auth/authorize.ts';
+import { challenge, readBasic } from '../auth/authorize.ts';
 import { type Trail, actOn } from '../events/audit.ts';
 import { callKind } from '../guard/limits.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
@@ -120,6 +120,9 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
       subject,
       allows,
       policy,
+      demand: (action: 'metadata_write' | 'quarantine_write') => {
+        if (!allows(repository, action)) throw challenge(arrival, action, repository, 'insufficient');
+      },
       noted: trail,
     };
     return withHeaders(await run(context, call), told);

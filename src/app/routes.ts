@@ -116,15 +116,23 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
     methods: {
       GET: ['metadata_read', artifacts('getTag')],
       DELETE: ['delete', artifacts('deleteTagOnly'), { audit: 'Untag' }],
+      PATCH: ['metadata_write', artifacts('patchTag')],
     },
   },
   { tail: /\/_manifests()$/, methods: { GET: ['metadata_read', artifacts('getManifestList')] } },
-  { tail: /\/_manifests\/([^/]*)$/, methods: { GET: ['metadata_read', artifacts('getManifestByDigest')] } },
+  {
+    tail: /\/_manifests\/([^/]*)$/,
+    methods: {
+      GET: ['metadata_read', artifacts('getManifestByDigest')],
+      PATCH: ['attributes', artifacts('patchManifest'), { kind: 'write' }],
+    },
+  },
   {
     tail: /(?<=\/[^_/][^/]*)()$/,
     methods: {
       GET: ['metadata_read', repositories('getRepository')],
       DELETE: ['delete', repositories('deleteWhole'), { audit: 'Delete' }],
+      PATCH: ['metadata_write', repositories('patchRepository')],
     },
   },
 ];

@@ -16,7 +16,8 @@ import { ANONYMOUS, type Auth, type Credentials, grantsFor, signIn } from './sig
 
 /**
  * What a route demands of its caller; every route names one (`app/routes.ts`). `session`: a signed upload session is
- * the proof, whatever has become of the token since. `open`: sign-in itself.
+ * the proof, whatever has become of the token since. `open`: sign-in itself. `attributes`: those of a manifest, which
+ * take `metadata_write` or `quarantine_write`; the handler demands the one that the change needs.
  */
 export type Permission =
   | 'open'
@@ -27,7 +28,9 @@ export type Permission =
   | 'push'
   | 'delete'
   | 'metadata_read'
-  | 'metadata_write';
+  | 'metadata_write'
+  | 'attributes'
+  | 'quarantine_write';
 
 /** Who is calling, and what else he may do. */
 export interface Identity {
@@ -79,6 +82,8 @@ const CHALLENGED: Readonly<Record<Exclude<Permission, 'open' | 'sign-in' | 'cata
   delete: ['delete'],
   metadata_read: ['metadata_read'],
   metadata_write: ['metadata_write'],
+  attributes: ['metadata_write'],
+  quarantine_write: ['quarantine_write'],
 };
 
 type Failure = 'none' | 'invalid' | 'insufficient';
@@ -124,7 +129,10 @@ export function decide(grants: Grants, permission: Permission, repository: Repos
     case 'delete':
     case 'metadata_read':
     case 'metadata_write':
+    case 'quarantine_write':
       return repository !== undefined && permits(grants, repository.name, permission);
+    case 'attributes':
+      return decide(grants, 'metadata_write', repository) || decide(grants, 'quarantine_write', repository);
   }
 }
 

@@ -1,9 +1,13 @@
+import type { Cause } from '../events/event.ts';
 import { type Digest, isDigest } from '../model/digest.ts';
 import { type ManifestFacts, listedDescriptors } from '../model/manifest.ts';
 import type { Repository } from '../model/names.ts';
+import type { Lockable } from '../model/policy/locks.ts';
+import type { Policy } from '../model/policy/policy.ts';
 import { type ManifestRow, manifestKey, repositoryPartition, tagOfPrefix } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
 import { readStored } from '../registry/blobs.ts';
+import { type ManifestChange, changeManifest } from '../registry/change/attributes.ts';
 import { unknownManifest } from '../registry/manifests.ts';
 import { askable } from '../registry/referrers.ts';
 import type { Context } from '../store/context.ts';
@@ -11,7 +15,7 @@ import { findFacts, readPlatformFields } from './facts.ts';
 import { type Listing, type Next, demandRepository, inTurns, pageByTime, readRows } from './rows.ts';
 
 /** Times in milliseconds since 1970. */
-export interface ManifestEntry extends ManifestFacts {
+export interface ManifestEntry extends ManifestFacts, Lockable {
   readonly digest: string;
   readonly mediaType: string;
   readonly created: number;
@@ -22,8 +26,11 @@ export interface ManifestEntry extends ManifestFacts {
   readonly updated: number;
   /** Of the last pull, to the hour; undefined when there was none. */
   readonly pulled: number | undefined;
-  /** By name. */
+  /** By name; those that are hidden from lists, too: a client that deletes what has no tags must see them. */
   readonly tags: readonly string[];
+  /** As rows of manifests hold it. */
+  readonly quarantine: string | undefined;
+  readonly quarantineDetails: string | undefined;
 }
 
 /** A child of an index, as the index describes it. */
@@ -31,11 +38,25 @@ export interface ManifestChild extends Pick<ManifestFacts, 'architecture' | 'os'
   readonly digest: string;
 }
 
+export type SingleManifest = ManifestEntry & { readonly children: readonly ManifestChild[] };
+
 /** The most manifests on a page: their rows hold their bytes, up to 60 KiB each. */
 export const MANIFEST_PAGE = 100;
 
 type Row = Pick<ManifestRow, (typeof FIELDS)[number]>;
-const FIELDS = ['digest', 'mediaType', 'size', 'body', 'phys', 'created', 'stamp', 'pulled'] as const;
+const FIELDS = [
+  'digest',
+  'mediaType',
+  'size',
+  'body',
+  'phys',
+  'created',
+  'stamp',
+  'pulled',
+  'locks',
+  'quarantine',
+  'quarantineDetails',
+] as const;
 const READS_AT_ONCE = 16;
 
 /**
@@ -75,24 +96,44 @@ export async function showManifest(
   ctx: Context,
   repository: Repository,
   digest: Digest,
-): Promise<ManifestEntry & { readonly children: readonly ManifestChild[] }> {
-  const prefix = tagOfPrefix(digest);
+): Promise<SingleManifest> {
   const [found, tags] = await Promise.all([
     ctx.records.get(manifestKey(repository, digest), FIELDS),
-    readTags(ctx, repository, { from: prefix, before: `${prefix}~` }),
+    readTagsOf(ctx, repository, digest),
   ]);
   if (!found) {
     await demandRepository(ctx, repository);
     throw unknownManifest(repository, { kind: 'digest', digest });
   }
-  const row: Row = found.value;
+  return await describe(ctx, repository, found.value, tags);
+}
+
+/** Changes attributes and quarantine of a manifest; as `changeManifest`. Its tags and what `findFacts` needs besides. */
+export async function setManifestAttributes(
+  ctx: Context,
+  repository: Repository,
+  digest: Digest,
+  change: ManifestChange,
+  policy: Policy,
+  cause: Cause,
+): Promise<SingleManifest> {
+  const row = await changeManifest(ctx, repository, digest, change, policy, cause);
+  return await describe(ctx, repository, row, await readTagsOf(ctx, repository, digest));
+}
+
+async function describe(
+  ctx: Context,
+  repository: Repository,
+  row: Row,
+  tags: readonly string[],
+): Promise<SingleManifest> {
   const body = await readStored(ctx, repository, row);
   const [facts] = await findFacts(ctx, repository, [{ ...row, body }]);
   const children = listedDescriptors(body).map((child) => ({
     digest: child.digest,
     ...readPlatformFields(child.raw['platform']),
   }));
-  return { ...entryOf(row, facts, tags.get(digest)), children };
+  return { ...entryOf(row, facts, tags), children };
 }
 
 async function readPage(ctx: Context, repository: Repository, { last, limit }: Listing) {
@@ -123,6 +164,12 @@ async function readPageByTime(ctx: Context, repository: Repository, listing: Lis
   return { rows, next };
 }
 
+async function readTagsOf(ctx: Context, repository: Repository, digest: Digest): Promise<readonly string[]> {
+  const prefix = tagOfPrefix(digest);
+  const tags = await readTags(ctx, repository, { from: prefix, before: `${prefix}~` });
+  return tags.get(digest) ?? [];
+}
+
 /** Tags by digest, from keys alone. One call per 1,000. */
 async function readTags(
   ctx: Context,
@@ -140,6 +187,7 @@ async function readTags(
 }
 
 function entryOf(row: Row, facts: ManifestFacts | undefined, tags: readonly string[] = []): ManifestEntry {
-  const { digest, mediaType, created, stamp, pulled } = row;
-  return { imageSize: 0, ...facts, digest, mediaType, created, updated: stampTime(stamp), pulled, tags };
+  const { digest, mediaType, created, stamp, pulled, locks, quarantine, quarantineDetails } = row;
+  const times = { created, updated: stampTime(stamp), pulled };
+  return { imageSize: 0, ...facts, digest, mediaType, ...times, tags, locks, quarantine, quarantineDetails };
 }

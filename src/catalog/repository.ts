@@ -1,25 +1,29 @@
 import type { Repository } from '../model/names.ts';
-import { repositoryKey } from '../model/record.ts';
+import type { Lockable } from '../model/policy/locks.ts';
+import { type RepositoryRow, repositoryKey } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
 import type { Context } from '../store/context.ts';
-import { countRows, unknownRepository } from './rows.ts';
+import { unknownRepository } from './rows.ts';
 
 /** Times in milliseconds since 1970. */
-export interface RepositoryEntry {
+export interface RepositoryEntry extends Lockable {
   readonly created: number;
   /** Of the last push. */
   readonly updated: number;
   readonly manifests: number;
   readonly tags: number;
+  /** Tags, once set, keep their manifest. */
+  readonly writeOnce: boolean;
 }
 
-/** A repository with its counts. Throws NAME_UNKNOWN. One call, and one per 1,000 manifests and per 1,000 tags. */
+/** A repository with its counts. Throws NAME_UNKNOWN. One call. */
 export async function showRepository(ctx: Context, repository: Repository): Promise<RepositoryEntry> {
-  const [found, manifests, tags] = await Promise.all([
-    ctx.records.get(repositoryKey(repository), ['created', 'updated']),
-    countRows(ctx, repository, 'm!'),
-    countRows(ctx, repository, 't!'),
-  ]);
+  const found = await ctx.records.get(repositoryKey(repository));
   if (!found) throw unknownRepository(repository);
-  return { created: found.value.created, updated: stampTime(found.value.updated), manifests, tags };
+  return repositoryEntry(found.value);
+}
+
+export function repositoryEntry(row: RepositoryRow): RepositoryEntry {
+  const { created, updated, manifests, tags, locks, writeOnce = false } = row;
+  return { created, updated: stampTime(updated), manifests, tags, locks, writeOnce };
 }

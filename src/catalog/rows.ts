@@ -53,12 +53,6 @@ export async function readRows<R>(
   }
 }
 
-/** How many rows of a repository have keys that begin with `prefix`, such as `t!`. One call per 1,000. */
-export async function countRows(ctx: Context, repository: Repository, prefix: string): Promise<number> {
-  const between = { from: prefix, before: `${prefix.slice(0, -1)}~` };
-  return (await readRows<object>(ctx, repository, between, [])).length;
-}
-
 /** The page of a listing by time: entries in order of their stamps, those of one stamp by name. */
 export function pageByTime<E extends Timed>(
   entries: readonly E[],

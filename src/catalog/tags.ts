@@ -1,17 +1,19 @@
 import type { Cause } from '../events/event.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Repository, type Tag, isTag } from '../model/names.ts';
+import type { Attributes, Lockable } from '../model/policy/locks.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import { Problem } from '../model/problem.ts';
 import { type TagOfRow, type TagRow, repositoryPartition, tagKey, tagOfPrefix } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
 import { askable } from '../registry/referrers.ts';
+import { changeTag } from '../registry/change/attributes.ts';
 import { deleteTag } from '../registry/change/delete.ts';
 import type { Context } from '../store/context.ts';
 import { type Listing, type Next, demandRepository, inTurns, pageByTime, readRows } from './rows.ts';
 
 /** Times in milliseconds since 1970. */
-export interface TagEntry {
+export interface TagEntry extends Lockable {
   readonly name: string;
   readonly digest: string;
   readonly created: number;
@@ -26,7 +28,7 @@ interface TagPage {
   readonly next: Next;
 }
 
-const FIELDS = ['digest', 'created', 'stamp', 'pulled'] as const;
+const FIELDS = ['digest', 'created', 'stamp', 'pulled', 'locks'] as const;
 /** Tags read together where a listing names them alone. */
 const READS_AT_ONCE = 16;
 
@@ -55,8 +57,19 @@ export async function listTagEntries(
 export async function showTag(ctx: Context, repository: Repository, name: string): Promise<TagEntry> {
   const found = isTag(name) ? await ctx.records.get(tagKey(repository, name), FIELDS) : undefined;
   if (found) return entryOf(name, found.value);
-  await demandRepository(ctx, repository);
-  throw new Problem('TAG_UNKNOWN', { Tag: name.slice(0, 200) });
+  throw await unknownTag(ctx, repository, name);
+}
+
+/** Changes attributes of a tag; as `changeTag`. */
+export async function setTagAttributes(
+  ctx: Context,
+  repository: Repository,
+  name: string,
+  attributes: Partial<Attributes>,
+  cause: Cause,
+): Promise<TagEntry> {
+  if (!isTag(name)) throw await unknownTag(ctx, repository, name);
+  return entryOf(name, await changeTag(ctx, repository, name, attributes, cause));
 }
 
 /** Removes a tag, tells what it named. Throws TAG_UNKNOWN, NAME_UNKNOWN. One read, one write. */
@@ -74,8 +87,13 @@ export async function untag(
       if (!(error instanceof Problem && error.code === 'MANIFEST_UNKNOWN')) throw error;
     }
   }
+  throw await unknownTag(ctx, repository, name);
+}
+
+/** Throws NAME_UNKNOWN when there is not even the repository. One call. */
+async function unknownTag(ctx: Context, repository: Repository, name: string): Promise<Problem> {
   await demandRepository(ctx, repository);
-  throw new Problem('TAG_UNKNOWN', { Tag: name.slice(0, 200) });
+  return new Problem('TAG_UNKNOWN', { Tag: name.slice(0, 200) });
 }
 
 async function listAll(ctx: Context, repository: Repository, listing: Listing): Promise<TagPage> {
@@ -140,7 +158,7 @@ function nextAfter(last: string | undefined, more: boolean): Next {
 
 function entryOf(
   name: string,
-  { digest, created, stamp, pulled }: Pick<TagRow, (typeof FIELDS)[number]>,
+  { digest, created, stamp, pulled, locks }: Pick<TagRow, (typeof FIELDS)[number]>,
 ): TagEntry {
-  return { name, digest, created, updated: stampTime(stamp), pulled };
+  return { name, digest, created, updated: stampTime(stamp), pulled, locks };
 }

@@ -22,10 +22,9 @@ export interface RepositoryCall extends RegistryCall {
   /** For the audit: what the manifest turned out to be, to be filled in. */
   readonly noted?: Pick<Trail, 'digest' | 'mediaType' | 'artifactType' | 'size'>;
   /** What else the caller may do, here and in other repositories of the registry: ACR's word of an action. */
-  readonly allows: (
-    repository: Repository,
-    action: 'pull' | 'push' | 'quarantine_read' | 'quarantine_write',
-  ) => boolean;
+  readonly allows: (repository: Repository, action: 'pull' | 'push' | 'quarantine_read') => boolean;
+  /** Throws UNAUTHORIZED, with the challenge for the action, unless the caller may do it here. */
+  readonly demand: (action: 'metadata_write' | 'quarantine_write') => void;
   readonly policy: Policy;
 }
 

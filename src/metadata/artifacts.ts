@@ -1,15 +1,20 @@
 import {
   MANIFEST_PAGE,
   type ManifestEntry,
+  type SingleManifest,
   listManifestEntries,
+  setManifestAttributes,
   showManifest,
 } from '../catalog/manifests.ts';
-import { type TagEntry, listTagEntries, showTag, untag } from '../catalog/tags.ts';
+import { guardRepository } from '../access/settings/policy.ts';
+import { type TagEntry, listTagEntries, setTagAttributes, showTag, untag } from '../catalog/tags.ts';
 import type { RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import { parseDigest } from '../model/digest.ts';
+import { attributesOf } from '../model/policy/locks.ts';
 import type { Context } from '../store/context.ts';
-import { attributes, envelope, linkTo, parseListing, requestIds, timeText } from './body.ts';
+import { readChange } from './attributes.ts';
+import { envelope, linkTo, parseListing, requestIds, timeText } from './body.ts';
 
 /** GET `/acr/v1/{name}/_tags`: tags with times, all or those of one manifest (`digest`). */
 export async function getTagList(ctx: Context, call: RepositoryCall): Promise<Reply> {
@@ -24,6 +29,15 @@ export async function getTagList(ctx: Context, call: RepositoryCall): Promise<Re
 /** GET `/acr/v1/{name}/_tags/{tag}`. */
 export async function getTag(ctx: Context, call: RepositoryCall): Promise<Reply> {
   return envelope(call, { tag: tagFields(await showTag(ctx, call.repository, call.reference)) });
+}
+
+/** PATCH `/acr/v1/{name}/_tags/{tag}`: changes attributes, and nothing of the manifest. */
+export async function patchTag(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, reference, cause } = call;
+  const { attributes } = await readChange(call.request, 'tag');
+  return envelope(call, {
+    tag: tagFields(await setTagAttributes(ctx, repository, reference, attributes, cause)),
+  });
 }
 
 /** DELETE `/acr/v1/{name}/_tags/{tag}`: untags; the manifest stays. */
@@ -46,12 +60,32 @@ export async function getManifestList(ctx: Context, call: RepositoryCall): Promi
 
 /** GET `/acr/v1/{name}/_manifests/{digest}`: one manifest; of an index its children, too. */
 export async function getManifestByDigest(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const found = await showManifest(ctx, call.repository, parseDigest(call.reference));
+  return singleManifest(call, await showManifest(ctx, call.repository, parseDigest(call.reference)));
+}
+
+/**
+ * PATCH `/acr/v1/{name}/_manifests/{digest}`: changes attributes, which takes `metadata_write`, and what a scanner says
+ * of the manifest, which takes `quarantine_write`.
+ */
+export async function patchManifest(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, policy, cause } = call;
+  const digest = parseDigest(call.reference);
+  const { attributes, ...verdict } = await readChange(call.request, 'manifest');
+  const judges = Object.keys(verdict).length > 0;
+  if (judges) call.demand('quarantine_write');
+  if (!judges || Object.keys(attributes).length > 0) call.demand('metadata_write');
+  if (attributes.readEnabled === false) await guardRepository(ctx, call.registry, repository.name);
+  const change = { attributes, ...verdict };
+  return singleManifest(call, await setManifestAttributes(ctx, repository, digest, change, policy, cause));
+}
+
+function singleManifest(call: RepositoryCall, found: SingleManifest): Reply {
   const references = found.children.length > 0 ? { references: found.children } : {};
   return envelope(call, { manifest: { ...manifestFields(found), ...references } });
 }
 
-function tagFields({ name, digest, created, updated, pulled }: TagEntry) {
+function tagFields(entry: TagEntry) {
+  const { name, digest, created, updated, pulled } = entry;
   return {
     name,
     digest,
@@ -60,13 +94,14 @@ function tagFields({ name, digest, created, updated, pulled }: TagEntry) {
     ...pullTime(pulled),
     // Docker Content Trust, which is retired.
     signed: false,
-    changeableAttributes: attributes,
+    changeableAttributes: attributesOf(entry),
   };
 }
 
 /** In ACR's order; what is unknown is left out, and so are tags where there are none. */
 function manifestFields(entry: ManifestEntry) {
   const { digest, imageSize, created, updated, architecture, os, mediaType, configMediaType, tags } = entry;
+  const { quarantine, quarantineDetails } = entry;
   return {
     digest,
     imageSize,
@@ -78,7 +113,11 @@ function manifestFields(entry: ManifestEntry) {
     mediaType,
     ...(configMediaType !== undefined && { configMediaType }),
     ...(tags.length > 0 && { tags }),
-    changeableAttributes: attributes,
+    changeableAttributes: {
+      ...attributesOf(entry),
+      ...(quarantine !== undefined && { quarantineState: quarantine }),
+      ...(quarantineDetails !== undefined && { quarantineDetails }),
+    },
   };
 }
 

@@ -10,14 +10,6 @@ const PAGE = 100;
 /** What a client may name its request: it is sent back, so nothing that could break a header. */
 const CLIENT_ID = /^[\w.:-]{1,128}$/;
 
-/** What may be done with an object: everything, as long as there are no locks. */
-export const attributes = {
-  deleteEnabled: true,
-  writeEnabled: true,
-  readEnabled: true,
-  listEnabled: true,
-} as const;
-
 /** A time as ACR writes it: UTC, seven digits after the point (ACR wire section 1). */
 export function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('Z', '0000Z');

@@ -1,19 +1,37 @@
-import { showRepository } from '../catalog/repository.ts';
+import { guardRepository } from '../access/settings/policy.ts';
+import { type RepositoryEntry, repositoryEntry, showRepository } from '../catalog/repository.ts';
 import type { RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
+import { attributesOf } from '../model/policy/locks.ts';
+import { changeRepository } from '../registry/change/attributes.ts';
 import { deleteRepository } from '../registry/change/removal/remove.ts';
 import type { Context } from '../store/context.ts';
-import { attributes, envelope, json, timeText } from './body.ts';
+import { readChange } from './attributes.ts';
+import { envelope, json, timeText } from './body.ts';
 
 /** GET `/acr/v1/{name}`: a repository, its times and counts. */
 export async function getRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { created, updated, manifests, tags } = await showRepository(ctx, call.repository);
+  return tell(call, await showRepository(ctx, call.repository));
+}
+
+/** PATCH `/acr/v1/{name}`: changes attributes. */
+export async function patchRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, cause } = call;
+  const { attributes, writeOnce } = await readChange(call.request, 'repository');
+  const { readEnabled = true, writeEnabled = true } = attributes;
+  // Reads and uploads look for a lock only where they are told to.
+  if (!readEnabled || !writeEnabled) await guardRepository(ctx, call.registry, repository.name);
+  const change = { attributes, ...(writeOnce !== undefined && { writeOnce }) };
+  return tell(call, repositoryEntry(await changeRepository(ctx, repository, change, cause)));
+}
+
+function tell(call: RepositoryCall, entry: RepositoryEntry): Reply {
   return envelope(call, {
-    createdTime: timeText(created),
-    lastUpdateTime: timeText(updated),
-    manifestCount: manifests,
-    tagCount: tags,
-    changeableAttributes: attributes,
+    createdTime: timeText(entry.created),
+    lastUpdateTime: timeText(entry.updated),
+    manifestCount: entry.manifests,
+    tagCount: entry.tags,
+    changeableAttributes: { ...attributesOf(entry), ...(entry.writeOnce && { writeOnceTags: true }) },
   });
 }
 

@@ -20,6 +20,8 @@ const ASKING: Readonly<Record<Asking, true>> = {
   delete: true,
   metadata_read: true,
   metadata_write: true,
+  attributes: true,
+  quarantine_write: true,
 };
 const PERMISSIONS = Object.keys(ASKING).filter((key): key is Asking => key in ASKING);
 const routes = readRoutes();

@@ -6,78 +6,78 @@ export const REPOSITORY = 'team/app';
  * actions of scope maps. Sources: ACR wire section 3.4, ACR features section 4.
  */
 const WHO_MAY = `
-                                                             | sign-in | catalog | pull | push | delete | metadata_read | metadata_write
-  nobody                                                     |         |         |      |      |        |               |
-  nobody where anybody may pull *                            |         |         |      |      |        |               |
-  anonymous                                                  |    x    |         |      |      |        |               |
-  anonymous where anybody may pull *                         |    x    |         |  x   |      |        |       x       |
-  anonymous where anybody may pull team/*                    |    x    |         |  x   |      |        |       x       |
-  anonymous where anybody may pull team/app                  |    x    |         |  x   |      |        |       x       |
-  anonymous where anybody may pull team/app/*                |    x    |         |      |      |        |               |
-  anonymous where anybody may pull other/*                   |    x    |         |      |      |        |               |
+                                                             | sign-in | catalog | pull | push | delete | metadata_read | metadata_write | attributes | quarantine_write
+  nobody                                                     |         |         |      |      |        |               |                |            |
+  nobody where anybody may pull *                            |         |         |      |      |        |               |                |            |
+  anonymous                                                  |    x    |         |      |      |        |               |                |            |
+  anonymous where anybody may pull *                         |    x    |         |  x   |      |        |       x       |                |            |
+  anonymous where anybody may pull team/*                    |    x    |         |  x   |      |        |       x       |                |            |
+  anonymous where anybody may pull team/app                  |    x    |         |  x   |      |        |       x       |                |            |
+  anonymous where anybody may pull team/app/*                |    x    |         |      |      |        |               |                |            |
+  anonymous where anybody may pull other/*                   |    x    |         |      |      |        |               |                |            |
 
-  admin                                                      |    x    |    x    |  x   |  x   |   x    |       x       |       x
-  admin while disabled                                       |         |         |      |      |        |               |
+  admin                                                      |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
+  admin while disabled                                       |         |         |      |      |        |               |                |            |
 
-  token content/read on *                                    |    x    |         |  x   |      |        |               |
-  token content/write on *                                   |    x    |         |      |  x   |        |               |
-  token content/delete on *                                  |    x    |         |      |      |   x    |               |
-  token metadata/read on *                                   |    x    |    x    |      |      |        |       x       |
-  token metadata/write on *                                  |    x    |         |      |      |        |               |       x
-  token metadataRead on *                                    |    x    |    x    |      |      |        |       x       |
-  token metadataWrite on *                                   |    x    |         |      |      |        |               |       x
-  token content/read on team/app                             |    x    |         |  x   |      |        |               |
-  token content/write on team/app                            |    x    |         |      |  x   |        |               |
-  token content/delete on team/app                           |    x    |         |      |      |   x    |               |
-  token metadata/read on team/app                            |    x    |         |      |      |        |       x       |
-  token metadata/write on team/app                           |    x    |         |      |      |        |               |       x
-  token all on *                                             |    x    |    x    |  x   |  x   |   x    |       x       |       x
-  token all on team/*                                        |    x    |         |  x   |  x   |   x    |       x       |       x
-  token all on team/app                                      |    x    |         |  x   |  x   |   x    |       x       |       x
-  token all on team/app/*                                    |    x    |         |      |      |        |               |
-  token all on team                                          |    x    |         |      |      |        |               |
-  token all on tea/*                                         |    x    |         |      |      |        |               |
-  token all on team/apple                                    |    x    |         |      |      |        |               |
-  token all on other/*                                       |    x    |         |      |      |        |               |
-  token _repositories_admin                                  |    x    |    x    |  x   |  x   |   x    |       x       |       x
-  token _repositories_pull                                   |    x    |         |  x   |      |        |               |
-  token _repositories_pull_metadata_read                     |    x    |    x    |  x   |      |        |       x       |
-  token _repositories_push                                   |    x    |         |  x   |  x   |        |               |
-  token _repositories_push_metadata_write                    |    x    |    x    |  x   |  x   |        |       x       |       x
-  token none                                                 |    x    |         |      |      |        |               |
+  token content/read on *                                    |    x    |         |  x   |      |        |               |                |            |
+  token content/write on *                                   |    x    |         |      |  x   |        |               |                |            |
+  token content/delete on *                                  |    x    |         |      |      |   x    |               |                |            |
+  token metadata/read on *                                   |    x    |    x    |      |      |        |       x       |                |            |
+  token metadata/write on *                                  |    x    |         |      |      |        |               |       x        |     x      |
+  token metadataRead on *                                    |    x    |    x    |      |      |        |       x       |                |            |
+  token metadataWrite on *                                   |    x    |         |      |      |        |               |       x        |     x      |
+  token content/read on team/app                             |    x    |         |  x   |      |        |               |                |            |
+  token content/write on team/app                            |    x    |         |      |  x   |        |               |                |            |
+  token content/delete on team/app                           |    x    |         |      |      |   x    |               |                |            |
+  token metadata/read on team/app                            |    x    |         |      |      |        |       x       |                |            |
+  token metadata/write on team/app                           |    x    |         |      |      |        |               |       x        |     x      |
+  token all on *                                             |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
+  token all on team/*                                        |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
+  token all on team/app                                      |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
+  token all on team/app/*                                    |    x    |         |      |      |        |               |                |            |
+  token all on team                                          |    x    |         |      |      |        |               |                |            |
+  token all on tea/*                                         |    x    |         |      |      |        |               |                |            |
+  token all on team/apple                                    |    x    |         |      |      |        |               |                |            |
+  token all on other/*                                       |    x    |         |      |      |        |               |                |            |
+  token _repositories_admin                                  |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
+  token _repositories_pull                                   |    x    |         |  x   |      |        |               |                |            |
+  token _repositories_pull_metadata_read                     |    x    |    x    |  x   |      |        |       x       |                |            |
+  token _repositories_push                                   |    x    |         |  x   |  x   |        |               |                |            |
+  token _repositories_push_metadata_write                    |    x    |    x    |  x   |  x   |        |       x       |       x        |     x      |
+  token none                                                 |    x    |         |      |      |        |               |                |            |
 
-  principal                                                  |    x    |         |      |      |        |               |
-  principal as AcrPull                                       |    x    |    x    |  x   |      |        |       x       |
-  principal as AcrPush                                       |    x    |    x    |  x   |  x   |        |       x       |
-  principal as AcrDelete                                     |    x    |         |      |      |   x    |               |
-  principal as AcrQuarantineReader                           |    x    |         |  x   |      |        |       x       |
-  principal as AcrQuarantineWriter                           |    x    |         |  x   |      |        |       x       |
-  principal as Owner                                         |    x    |    x    |  x   |  x   |   x    |       x       |       x
-  principal as Contributor                                   |    x    |    x    |  x   |  x   |   x    |       x       |       x
-  principal as Reader                                        |    x    |    x    |  x   |      |        |       x       |
-  principal as Container Registry Repository Reader          |    x    |         |      |      |        |               |
-  principal as Container Registry Repository Writer          |    x    |         |      |      |        |               |
-  principal as Container Registry Repository Contributor     |    x    |         |      |      |        |               |
-  principal as Container Registry Repository Catalog Lister  |    x    |         |      |      |        |               |
-  principal as AcrPush + AcrDelete                           |    x    |    x    |  x   |  x   |   x    |       x       |
+  principal                                                  |    x    |         |      |      |        |               |                |            |
+  principal as AcrPull                                       |    x    |    x    |  x   |      |        |       x       |                |            |
+  principal as AcrPush                                       |    x    |    x    |  x   |  x   |        |       x       |                |            |
+  principal as AcrDelete                                     |    x    |         |      |      |   x    |               |                |            |
+  principal as AcrQuarantineReader                           |    x    |         |  x   |      |        |       x       |                |            |
+  principal as AcrQuarantineWriter                           |    x    |         |  x   |      |        |       x       |                |     x      |        x
+  principal as Owner                                         |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
+  principal as Contributor                                   |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
+  principal as Reader                                        |    x    |    x    |  x   |      |        |       x       |                |            |
+  principal as Container Registry Repository Reader          |    x    |         |      |      |        |               |                |            |
+  principal as Container Registry Repository Writer          |    x    |         |      |      |        |               |                |            |
+  principal as Container Registry Repository Contributor     |    x    |         |      |      |        |               |                |            |
+  principal as Container Registry Repository Catalog Lister  |    x    |         |      |      |        |               |                |            |
+  principal as AcrPush + AcrDelete                           |    x    |    x    |  x   |  x   |   x    |       x       |                |            |
 
  by repository roles:
-  principal                                                  |    x    |         |      |      |        |               |
-  principal as AcrPull                                       |    x    |         |      |      |        |               |
-  principal as AcrPush                                       |    x    |         |      |      |        |               |
-  principal as AcrDelete                                     |    x    |         |      |      |        |               |
-  principal as AcrQuarantineReader                           |    x    |         |      |      |        |               |
-  principal as AcrQuarantineWriter                           |    x    |         |      |      |        |               |
-  principal as Owner                                         |    x    |         |      |      |        |               |
-  principal as Contributor                                   |    x    |         |      |      |        |               |
-  principal as Reader                                        |    x    |         |      |      |        |               |
-  principal as Container Registry Repository Reader          |    x    |         |  x   |      |        |       x       |
-  principal as Container Registry Repository Writer          |    x    |         |  x   |  x   |        |       x       |       x
-  principal as Container Registry Repository Contributor     |    x    |         |  x   |  x   |   x    |       x       |       x
-  principal as Container Registry Repository Catalog Lister  |    x    |    x    |      |      |        |               |
-  principal as Container Registry Repository Reader on team/*       |    x    |         |  x   |      |        |       x       |
-  principal as Container Registry Repository Contributor on team/app |    x    |         |  x   |  x   |   x    |       x       |       x
-  principal as Container Registry Repository Contributor on other/*  |    x    |         |      |      |        |               |
+  principal                                                  |    x    |         |      |      |        |               |                |            |
+  principal as AcrPull                                       |    x    |         |      |      |        |               |                |            |
+  principal as AcrPush                                       |    x    |         |      |      |        |               |                |            |
+  principal as AcrDelete                                     |    x    |         |      |      |        |               |                |            |
+  principal as AcrQuarantineReader                           |    x    |         |      |      |        |               |                |            |
+  principal as AcrQuarantineWriter                           |    x    |         |      |      |        |               |                |            |
+  principal as Owner                                         |    x    |         |      |      |        |               |                |            |
+  principal as Contributor                                   |    x    |         |      |      |        |               |                |            |
+  principal as Reader                                        |    x    |         |      |      |        |               |                |            |
+  principal as Container Registry Repository Reader          |    x    |         |  x   |      |        |       x       |                |            |
+  principal as Container Registry Repository Writer          |    x    |         |  x   |  x   |        |       x       |       x        |     x      |
+  principal as Container Registry Repository Contributor     |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
+  principal as Container Registry Repository Catalog Lister  |    x    |    x    |      |      |        |               |                |            |
+  principal as Container Registry Repository Reader on team/*       |    x    |         |  x   |      |        |       x       |                |            |
+  principal as Container Registry Repository Contributor on team/app |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
+  principal as Container Registry Repository Contributor on other/*  |    x    |         |      |      |        |               |                |            |
 `;
 
 /** Every route and what it asks for. A new route needs a line here. */
@@ -103,12 +103,15 @@ const ROUTES = `
   GET    /v2/team/app/tags/list                  metadata_read
   GET    /v2/team/app/referrers/DIGEST       pull
   GET    /acr/v1/team/app                        metadata_read
+  PATCH  /acr/v1/team/app                        metadata_write
   DELETE /acr/v1/team/app                        delete
   GET    /acr/v1/team/app/_tags                  metadata_read
   GET    /acr/v1/team/app/_tags/latest           metadata_read
+  PATCH  /acr/v1/team/app/_tags/latest           metadata_write
   DELETE /acr/v1/team/app/_tags/latest           delete
   GET    /acr/v1/team/app/_manifests             metadata_read
   GET    /acr/v1/team/app/_manifests/DIGEST      metadata_read
+  PATCH  /acr/v1/team/app/_manifests/DIGEST      attributes
 `;
 
 /** What a challenge asks for: scope, and the body's detail. */
@@ -123,6 +126,8 @@ export const CHALLENGES: Readonly<Record<string, { readonly scope?: string; read
   delete: onRepository('delete'),
   metadata_read: onRepository('metadata_read'),
   metadata_write: onRepository('metadata_write'),
+  attributes: onRepository('metadata_write'),
+  quarantine_write: onRepository('quarantine_write'),
 };
 
 function onRepository(...actions: readonly string[]) {

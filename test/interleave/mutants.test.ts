@@ -36,7 +36,7 @@ function listsBeforeAlone(stores: Stores): Stores {
       async batch(table, partition, writes) {
         const [write] = writes;
         const [registry, kind] = partition.split('!!');
-        if (kind === 'catalog' && write?.op === 'put') {
+        if (kind === 'catalog' && write && write.op !== 'delete') {
           const there = await records.get({ table, partition: `${registry}!${write.row}`, row: '!' });
           if (there) return;
         }

@@ -63,7 +63,10 @@ export async function commitChange(
   const id = Buffer.from(ctx.random(9)).toString('base64url');
   let tried: { readonly key: Key<EventRow>; readonly stamp: Stamp; finish: () => Promise<void> } | undefined;
   return await contend(ctx, async (again) => {
+  let listed = false;
     if (tried && (await ctx.records.get(tried.key, []))) {
+    // Listed as if it were new, which it was not: it may have been hidden.
+    if (listed) await alignCatalog(ctx, repository);
       await tried.finish();
       return tried.stamp;
     }
@@ -71,6 +74,7 @@ export async function commitChange(
     if (!planned) return undefined;
     const { row, finish } = await planRepository(ctx, repository, planned);
     // Drawn only now, so that it is later than the changes that the plan was made from: replicas order by it.
+    listed = !planned.repository;
     const stamp = ctx.stamp(planned.repository?.value.version);
     tried = { key: eventKey(repository, stamp, id), stamp, finish };
     const events = planned.events.map((event, i) =>
@@ -94,12 +98,12 @@ async function planRepository(
   if (!before) {
     // Before the repository exists, so that none is ever unlisted, and after it: somebody who deletes the last
     // manifest of another first push may have taken the name out in between.
-    const list = async () => await listInCatalog(ctx, repository);
-    await list();
+    await listInCatalog(ctx, repository, put);
     const fresh = { name: repository.name, created: ctx.now(), manifests, tags, grown };
     return {
       row: (stamp) => put(key, { ...fresh, updated: stamp, version: stamp, ...set?.(stamp) }, ifAbsent),
-      finish: list,
+      // It may be hidden already, and then stays so.
+      finish: async () => await listInCatalog(ctx, repository, merge),
     };
   }
   const { value, etag } = before;
@@ -115,7 +119,7 @@ async function planRepository(
     };
   }
   // Read before the repository goes: whoever makes it anew writes this row first, and then it stays.
-  const listed = await ctx.records.get(catalogKey(repository), []);
+  const listed = await ctx.records.get(catalogKey(repository), ['stamp']);
   return {
     row: () => remove(key, ifMatch(etag)),
     finish: async () => {
@@ -124,24 +128,51 @@ async function planRepository(
   };
 }
 
-async function listInCatalog(ctx: Context, repository: Repository): Promise<void> {
+async function listInCatalog(
+  ctx: Context,
+  repository: Repository,
+  write: typeof put<CatalogRow>,
+): Promise<void> {
   const key = catalogKey(repository);
   const row = { name: repository.name, stamp: ctx.stamp() };
-  await ctx.records.batch(key.table, key.partition, [put(key, row, always)]);
+  await ctx.records.batch(key.table, key.partition, [write(key, row, always)]);
 }
 
-/** Takes a name out of the catalog unless somebody has written it since it was read. */
+/** Takes a name out of the catalog unless somebody has listed it since it was read. */
 export async function dropFromCatalog(
   ctx: Context,
   repository: Repository,
-  listed: Found<CatalogRow>,
+  listed: Found<Pick<CatalogRow, 'stamp'>>,
 ): Promise<void> {
   const key = catalogKey(repository);
-  try {
-    await ctx.records.batch(key.table, key.partition, [remove(key, ifMatch(listed.etag))]);
-  } catch (error) {
-    if (!(error instanceof Conflict)) throw error;
-  }
+  await contend(ctx, async (again) => {
+    const found = again ? await ctx.records.get(key, ['stamp']) : listed;
+    if (!found) return;
+    // Listed anew by a first push. With the stamp of before it was merely hidden or shown meanwhile.
+    if (found.value.stamp !== listed.value.stamp) return await alignCatalog(ctx, repository);
+    await ctx.records.batch(key.table, key.partition, [remove(key, ifMatch(found.etag))]);
+  });
+}
+
+/**
+ * Hides a repository's name in the catalog or shows it, as the repository's row says, until both agree. That one is read
+ * last, and the catalog's is written as it was before: whoever changes the lock and aligns after that has the last word.
+ * Two reads one after the other; where they differ a write, and the two again.
+ */
+export async function alignCatalog(ctx: Context, repository: Repository): Promise<void> {
+  const key = catalogKey(repository);
+  await contend(ctx, async () => {
+    for (;;) {
+      const listed = await ctx.records.get(key, ['hidden']);
+      const found = await ctx.records.get(repositoryKey(repository), ['locks']);
+      const hidden = isLocked(found?.value, 'list');
+      if (Boolean(listed?.value.hidden) === hidden) return;
+      const write = listed
+        ? merge(key, { hidden }, ifMatch(listed.etag))
+        : put(key, { name: repository.name, stamp: ctx.stamp(), hidden }, ifAbsent);
+      await ctx.records.batch(key.table, key.partition, [write]);
+    }
+  });
 }
 
 /** Throws DISALLOWED where a repository may not be changed. */
