@@ -91,17 +91,6 @@ export function parseScopes(values: readonly string[]): readonly Access[] {
 }
 
 /**
- * The part of what was asked for that the grants allow; entries with nothing left are dropped. `*` asks for all.
- * Whoever gets an action gets with it what FOLLOWING names, where allowed.
- */
-export function grantAccess(grants: Grants, asked: readonly Access[]): readonly Access[] {
-  return asked
-    .map((access) => ({ ...access, actions: allowedActions(grants, access) }))
-    .filter(({ actions }) => actions.length > 0);
-}
-
-function allowedActions(grants: Grants, { type, name, actions }: Access): readonly string[] {
-/**
  * What clients need and do not ask for: they list tags with a token for pull, and ACR demands metadata_read for that;
  * scanners read what is in quarantine with one for pull, and judge it with one for push or for writing metadata (ACR
  * features section 7, "Quarantine").
@@ -121,6 +110,7 @@ const FOLLOWING: ReadonlyMap<string, readonly Action[]> = new Map([
 
 /** The grants that an access token carries. */
 export function carriedGrants(access: readonly Access[]): Grants {
+  const lists = (catalog: string) => access.some(({ type, name }) => type === 'registry' && name === catalog);
   return {
     repositories: access
       .filter(({ type }) => type === 'repository')

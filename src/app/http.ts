@@ -119,10 +119,10 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
       reference,
       subject,
       allows,
-      policy,
       demand: (action: 'metadata_write' | 'quarantine_write') => {
         if (!allows(repository, action)) throw challenge(arrival, action, repository, 'insufficient');
       },
+      policy,
       noted: trail,
     };
     return withHeaders(await run(context, call), told);

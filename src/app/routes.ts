@@ -115,8 +115,8 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
     tail: /\/_tags\/([^/]*)$/,
     methods: {
       GET: ['metadata_read', artifacts('getTag')],
-      DELETE: ['delete', artifacts('deleteTagOnly'), { audit: 'Untag' }],
       PATCH: ['metadata_write', artifacts('patchTag')],
+      DELETE: ['delete', artifacts('deleteTagOnly'), { audit: 'Untag' }],
     },
   },
   { tail: /\/_manifests()$/, methods: { GET: ['metadata_read', artifacts('getManifestList')] } },
@@ -131,8 +131,8 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
     tail: /(?<=\/[^_/][^/]*)()$/,
     methods: {
       GET: ['metadata_read', repositories('getRepository')],
-      DELETE: ['delete', repositories('deleteWhole'), { audit: 'Delete' }],
       PATCH: ['metadata_write', repositories('patchRepository')],
+      DELETE: ['delete', repositories('deleteWhole'), { audit: 'Delete' }],
     },
   },
 ];

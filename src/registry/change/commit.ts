@@ -62,19 +62,19 @@ export async function commitChange(
 ): Promise<Stamp | undefined> {
   const id = Buffer.from(ctx.random(9)).toString('base64url');
   let tried: { readonly key: Key<EventRow>; readonly stamp: Stamp; finish: () => Promise<void> } | undefined;
-  return await contend(ctx, async (again) => {
   let listed = false;
-    if (tried && (await ctx.records.get(tried.key, []))) {
+  return await contend(ctx, async (again) => {
     // Listed as if it were new, which it was not: it may have been hidden.
     if (listed) await alignCatalog(ctx, repository);
+    if (tried && (await ctx.records.get(tried.key, []))) {
       await tried.finish();
       return tried.stamp;
     }
     const planned = await plan(again);
     if (!planned) return undefined;
     const { row, finish } = await planRepository(ctx, repository, planned);
-    // Drawn only now, so that it is later than the changes that the plan was made from: replicas order by it.
     listed = !planned.repository;
+    // Drawn only now, so that it is later than the changes that the plan was made from: replicas order by it.
     const stamp = ctx.stamp(planned.repository?.value.version);
     tried = { key: eventKey(repository, stamp, id), stamp, finish };
     const events = planned.events.map((event, i) =>
