@@ -101,6 +101,17 @@ const FOLLOWING: ReadonlyMap<string, readonly Action[]> = new Map([
   ['metadata_write', ['quarantine_write']],
 ]);
 
+/**
+ * The part of what was asked for that the grants allow; entries with nothing left are dropped. `*` asks for all.
+ * Whoever gets an action gets with it what FOLLOWING names, where allowed.
+ */
+export function grantAccess(grants: Grants, asked: readonly Access[]): readonly Access[] {
+  return asked
+    .map((access) => ({ ...access, actions: allowedActions(grants, access) }))
+    .filter(({ actions }) => actions.length > 0);
+}
+
+function allowedActions(grants: Grants, { type, name, actions }: Access): readonly string[] {
   if (type === 'registry') return grants.catalog ? ['*'] : [];
   if (!isRepositoryName(name)) return [];
   const asked = actions.includes('*') ? ACTIONS : actions;
@@ -110,7 +121,6 @@ const FOLLOWING: ReadonlyMap<string, readonly Action[]> = new Map([
 
 /** The grants that an access token carries. */
 export function carriedGrants(access: readonly Access[]): Grants {
-  const lists = (catalog: string) => access.some(({ type, name }) => type === 'registry' && name === catalog);
   return {
     repositories: access
       .filter(({ type }) => type === 'repository')
