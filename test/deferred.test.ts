@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openDeferred } from '../src/app/deferred.ts';
 
 test('a host that stops waits for deferred work, and for what that deferred', async () => {
@@ -33,4 +33,28 @@ test('deferred work that fails is logged and stops nobody', async () => {
   expect(logs).toHaveLength(2);
   for (const error of ['Error: no storage', 'Error: at once'])
     expect(logs).toContainEqual(['warn', 'deferred work failed', { error }]);
+});
+
+test('deferred work comes in its time, or when the host stops', async () => {
+  vi.useFakeTimers();
+  try {
+    const { defer, settle } = openDeferred(() => {});
+    const done: string[] = [];
+    const work = (name: string) => () => {
+      done.push(name);
+      return Promise.resolve();
+    };
+    defer(work('soon'), 1000);
+    defer(work('late'), 60_000);
+    defer(work('now'));
+    expect(done).toEqual(['now']);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(done).toEqual(['now', 'soon']);
+    await settle();
+    expect(done).toEqual(['now', 'soon', 'late']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(done).toHaveLength(3);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -4,7 +4,10 @@ import { type Authorize, authorizeAll, createAuthorize } from '../auth/authorize
 import { type Entra, openEntra } from '../auth/entra.ts';
 import { openTokens } from '../auth/jwt.ts';
 import { openKeyRing } from '../auth/keys.ts';
-import { currentPolicy } from '../access/settings/policy.ts';
+import { currentRegistry } from '../access/registry.ts';
+import { policyOf } from '../access/settings/policy.ts';
+import { noteGrowth } from '../lifecycle/usage/growth.ts';
+import { isFull } from '../lifecycle/usage/registry.ts';
 import type { RegistryName } from '../model/names.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import type { KeyStore } from '../store/keys.ts';
@@ -78,13 +81,24 @@ export function createApp(
     linkCache: new Map(),
     factsCache: new Map(),
     pullCache: new Map(),
+    growth: new Map(),
+    grew: (registry, bytes) => noteGrowth(context, registry, bytes),
     defer,
     ...replaced,
   };
   const auth = config.auth && openAuth(context, config.auth, parts);
   const authorize = auth ? createAuthorize(auth) : authorizeAll;
   const gate = openGate(context, config);
-  const policy = async (registry: RegistryName) => await currentPolicy(context, registry);
+  const policy = async (registry: RegistryName): Promise<Policy> => {
+    const document = await currentRegistry(context, registry);
+    return {
+      ...policyOf(document),
+      // Asked by pushes alone: pulls need not know.
+      get full() {
+        return isFull(context, registry, document.sku);
+      },
+    };
+  };
   const close = async () => {
     await settle();
     await stores.close();

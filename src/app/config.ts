@@ -196,6 +196,7 @@ function readSettings(env: Environment): Settings {
   if (!/^[a-z0-9-]{1,40}$/.test(region)) throw new Error('REGION: 1-40 lower-case letters, digits or dashes');
   const bodyLimit = integer(env, 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', FUNCTIONS_BODY_LIMIT, 1, 2 ** 53 - 1);
   const maxBodyBytes = integer(env, 'MAX_BODY_BYTES', bodyLimit, 0, 2 ** 53 - 1);
+  const storageCapBytes = integer(env, 'STORAGE_CAP_BYTES', 0, 0, 2 ** 53 - 1);
   return {
     region,
     uploadKey,
@@ -205,6 +206,7 @@ function readSettings(env: Environment): Settings {
     ...(maxBodyBytes > 0 && { maxBodyBytes }),
     maxManifestBytes: integer(env, 'MAX_MANIFEST_BYTES', 4 * MIB, 4 * MIB, 8 * MIB),
     uploadSeconds: integer(env, 'UPLOAD_SECONDS', 86_400, 600, 6 * 86_400),
+    ...(storageCapBytes > 0 && { storageCapBytes }),
     sparseIndexes: choice(env, 'INDEX_CHILDREN', ['required', 'optional']) === 'optional',
   };
 }

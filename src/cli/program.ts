@@ -9,6 +9,7 @@ import { scopeMap } from './commands/scopemaps.ts';
 import { network } from './commands/settings/network.ts';
 import { policy } from './commands/settings/policy.ts';
 import { registry } from './commands/settings/registry.ts';
+import { usage } from './commands/settings/usage.ts';
 import { token } from './commands/tokens.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { createPrinter } from './output.ts';
@@ -24,6 +25,7 @@ export const program: readonly (Command | Group)[] = [
   role,
   network,
   policy,
+  usage,
 ];
 
 /** Runs the command that `words` name and returns its exit code: 0 done, 1 refused or failed, 2 called wrongly. */

@@ -5,6 +5,7 @@ import { type Digest, algorithmOf, digestOf, isAlgorithm, isDigest, parseDigest 
 import { isRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { mountBlob } from '../registry/blobs.ts';
+import { demandRoom } from '../registry/change/commit.ts';
 import type { Context } from '../store/context.ts';
 import type { Session } from '../uploads/session.ts';
 import {
@@ -26,10 +27,11 @@ const RELATIVE_ONLY = /azsdk-js-|oras|^helm\/|^notation/i;
 
 /**
  * POST uploads (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or begins a session. A mount that cannot be made is
- * an ordinary 202, as the specification wants.
+ * an ordinary 202, as the specification wants. Nothing of it, nor of PATCH and PUT, where storage is used up.
  */
 export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const { query, repository } = call;
+  demandRoom(call.policy);
   const mount = query.get('mount');
   const from = query.get('from');
   if (mount !== null && isDigest(mount) && from !== null && isRepositoryName(from)) {
@@ -59,6 +61,7 @@ export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Re
 
 /** PATCH an upload (end-5): the next bytes, streamed or as a chunk with `Content-Range`. */
 export async function patchUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  demandRoom(call.policy);
   const chunk = readChunk(call);
   const session = resume(ctx, call, chunk);
   if (ctx.recentUploads.get(session.id) === 'ended') throw unknownUpload(session);
@@ -68,6 +71,7 @@ export async function patchUpload(ctx: Context, call: RepositoryCall): Promise<R
 
 /** PUT an upload (end-6): its last bytes, if any, and its digest. */
 export async function putUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  demandRoom(call.policy);
   const digest = parseDigest(call.query.get('digest') ?? '');
   const chunk = readChunk(call);
   const session = resume(ctx, call, chunk);

@@ -39,7 +39,7 @@ import {
   listSubscriptions,
 } from './directory.ts';
 import { getRegistry, listRegistries, patchRegistry, putRegistry, refuseRegistry } from './registry.ts';
-import { listUsages } from './usages.ts';
+import { getRepositoryUsages, listUsages } from './usages.ts';
 
 interface Route<C> {
   /** Without case, as ARM compares. Named groups: `subscription`, `group`, `registry`, `name`. */
@@ -75,6 +75,7 @@ const registryRoutes: readonly Route<RegistryArmCall>[] = [
   inRegistry('/regenerateCredential', { POST: regenerateCredential }),
   inRegistry('/generateCredentials', { POST: generateCredentials }),
   inRegistry('/listUsages', { GET: listUsages }),
+  inRegistry('/listRepositoryUsages', { GET: getRepositoryUsages }),
   inRegistry('/scopeMaps', { GET: getScopeMaps }),
   inRegistry('/scopeMaps/(?<name>[^/]+)', {
     GET: showScopeMap,

@@ -1,5 +1,6 @@
 import type { RegistryDocument } from '../model/access.ts';
 import type { ManifestFacts } from '../model/manifest.ts';
+import type { RegistryName } from '../model/names.ts';
 import type { LinkRow } from '../model/record.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Blobs } from './blobs.ts';
@@ -33,6 +34,26 @@ export interface Settings {
   readonly uploadSeconds: number;
   /** Whether an index may be pushed before its children. */
   readonly sparseIndexes: boolean;
+  /** The most bytes that a registry may store; undefined: what its tier allows. */
+  readonly storageCapBytes?: number;
+}
+
+/** What an instance knows of the bytes in a registry. */
+export interface Growth {
+  /** New content of this instance that is not on its way to be written down yet. */
+  bytes: number;
+  /** When the last of it came, in milliseconds since 1970. */
+  last: number;
+  /** Whether it is to be written down soon. */
+  planned: boolean;
+  /** What could not be written down, as far as one knows. */
+  readonly batches: { readonly id: string; readonly bytes: number; readonly last: number }[];
+  /** Bytes in the registry that all instances had written down by `readAt`, and when those were measured before. */
+  used: number;
+  measured: number;
+  readAt: number;
+  /** Whether they are being read. */
+  reading: boolean;
 }
 
 /** Everything an operation needs from outside, first argument of each: ports, time, randomness, log, settings. */
@@ -61,11 +82,15 @@ export interface Context {
   readonly recentUploads: Map<string, { readonly offset: number; readonly state: string } | 'ended'>;
   /** When this instance last noted the pull of a manifest or tag, in milliseconds since 1970; see `registry/manifests.ts`. */
   readonly pullCache: Map<string, number>;
+  /** What this instance knows of the bytes in a registry; see `lifecycle/usage/growth.ts`. */
+  readonly growth: Map<string, Growth>;
+  /** Tells of new content in a registry, in bytes. */
+  readonly grew: (registry: RegistryName, bytes: number) => void;
   /**
-   * Runs work that no answer waits for, and that may be lost: hosts wait for what is under way when they stop, but none
-   * when they are stopped hard. It must bound itself. What it throws is logged.
+   * Runs work that no answer waits for, now or after so many milliseconds, and that may be lost: a host that stops in
+   * order runs it first, one that is stopped hard does not. It must bound itself. What it throws is logged.
    */
-  readonly defer: (work: () => Promise<void>) => void;
+  readonly defer: (work: () => Promise<void>, milliseconds?: number) => void;
   /** Waits; tests make it instant. */
   readonly pause: (milliseconds: number) => Promise<void>;
 }

@@ -214,11 +214,13 @@ test('usages count what there is against the tier', async () => {
   });
   expect((await arm.call('GET', './listUsages')).body).toEqual({
     value: [
+      { name: 'Size', limit: 100 * 1024 ** 3, currentValue: 0, unit: 'Bytes' },
       { name: 'Webhooks', limit: 10, currentValue: 0, unit: 'Count' },
       { name: 'Geo-replications', limit: -1, currentValue: 0, unit: 'Count' },
       { name: 'IPRules', limit: 0, currentValue: 1, unit: 'Count' },
       { name: 'VNetRules', limit: 0, currentValue: 0, unit: 'Count' },
       { name: 'PrivateEndpointConnections', limit: 0, currentValue: 0, unit: 'Count' },
+      { name: 'MaximumStorageCapacity', limit: 40 * 1024 ** 4, currentValue: 0, unit: 'Bytes' },
       { name: 'ScopeMaps', limit: 500, currentValue: 1, unit: 'Count' },
       { name: 'Tokens', limit: 500, currentValue: 1, unit: 'Count' },
     ],

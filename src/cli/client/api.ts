@@ -13,7 +13,7 @@ export interface Api {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Deletes what lies at `path`; throws when there is nothing. */
   remove(path: string): Promise<void>;
-  /** All of a list. */
+  /** All of a list, page by page. */
   list(path: string): Promise<readonly unknown[]>;
 }
 
@@ -56,7 +56,15 @@ export function createApi(session: Session, ask: typeof fetch): Api {
       const { status } = await send('DELETE', path);
       if (status === 204) throw new CommandError(`there is no ${decodeURIComponent(lastPart(path))}`);
     },
-    list: async (path) => listAt(await call('GET', path), 'value'),
+    list: async (path) => {
+      const all: unknown[] = [];
+      for (let next = path; next !== '';) {
+        const page = await call('GET', next);
+        all.push(...listAt(page, 'value'));
+        next = pathOf(textAt(page, 'nextLink'), session.server);
+      }
+      return all;
+    },
   };
 }
 
@@ -103,6 +111,17 @@ function parse(text: string, status: number): unknown {
       cause: error,
     });
   }
+}
+
+/**
+ * Path and query of the link to a list's next page; empty where there is none. Its host is the server's opinion: the
+ * password goes where it was given for.
+ */
+function pathOf(link: string, server: string): string {
+  if (link === '') return '';
+  const url = URL.parse(link, server);
+  if (!url || url.pathname.startsWith('//')) throw new CommandError(`the link "${link}" leads nowhere`);
+  return url.pathname + url.search;
 }
 
 /** The server's words: ARM's error, or a registry's. */

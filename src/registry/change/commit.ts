@@ -1,6 +1,7 @@
 import { type Cause, type RegistryEvent, outboxWrite } from '../../events/event.ts';
 import type { Repository } from '../../model/names.ts';
 import { isLocked } from '../../model/policy/locks.ts';
+import type { Policy } from '../../model/policy/policy.ts';
 import { Problem } from '../../model/problem.ts';
 import {
   type CatalogRow,
@@ -178,6 +179,11 @@ export async function alignCatalog(ctx: Context, repository: Repository): Promis
 /** Throws DISALLOWED where a repository may not be changed. */
 export function demandWritable(repository: Found<RepositoryRow> | undefined): void {
   if (isLocked(repository?.value, 'write')) throw disallowed('the repository is locked against writing');
+}
+
+/** Throws DISALLOWED where nothing more may be stored. */
+export function demandRoom({ full }: Policy): void {
+  if (full) throw disallowed('the storage of this registry is used up');
 }
 
 /** ACR's one answer to whatever a lock, quarantine or a limit forbids; `reason` says which. */

@@ -36,7 +36,7 @@ import {
 import { discardBytes, physicalName } from '../blobs.ts';
 import { PASSED } from '../manifests.ts';
 import { type References, checkBlobs, checkChildren } from '../references.ts';
-import { type Plan, commitChange, demandWritable, disallowed } from './commit.ts';
+import { type Plan, commitChange, demandRoom, demandWritable, disallowed } from './commit.ts';
 
 /** Tags that one push may set: with their rows they must fit one transaction. The specification wants at least 10. */
 export const TAG_LIMIT = 20;
@@ -83,7 +83,7 @@ export async function putManifest(
 ): Promise<void> {
   const rows = tags.reduce((sum, tag) => sum + (referrersTagSubject(tag) ? 5 : 4), 0);
   if (tags.length > TAG_LIMIT || rows > TAG_ROWS) throw new Problem('TOO_MANY_TAGS', { limit: TAG_LIMIT });
-  if (policy.full) throw disallowed('the storage of this registry is used up');
+  demandRoom(policy);
   const push = { ctx, repository, manifest, tags, policy };
   const large = manifest.bytes.length > INLINE_LIMIT;
   const [references, first] = await Promise.all([
@@ -93,6 +93,7 @@ export async function putManifest(
   checkAllowed(push, first);
   let own: StoredBytes | undefined;
   let used: StoredBytes | undefined;
+  let present = true;
   try {
     await commitChange(ctx, repository, cause, async (again) => {
       const current = again ? await readCurrent(push, true) : first;
@@ -100,6 +101,7 @@ export async function putManifest(
       await checkChildren(ctx, repository, manifest.children);
       // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
       used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
+      present = isPresent(push, current);
       return planPush(push, used, current, references);
     });
   } catch (error) {
@@ -107,6 +109,7 @@ export async function putManifest(
     if (error instanceof Problem) await dropBytes(ctx, repository, own, manifest.digest);
     throw error;
   }
+  if (!present) ctx.grew(repository.registry, manifest.bytes.length);
   if (used !== own) await dropBytes(ctx, repository, own, manifest.digest);
 }
 
@@ -268,12 +271,19 @@ function untagged({ ctx, repository, manifest: { digest } }: Push, { tags }: Cur
   );
 }
 
-export function writeReferrer(repository: Repository, subject: Digest, manifest: Manifest): Write {
+/** The entry of a referrer, as lists of referrers show it; `hidden` where its manifest is hidden from lists. */
+export function writeReferrer(
+  repository: Repository,
+  subject: Digest,
+  manifest: Manifest,
+  hidden = false,
+): Write {
   const descriptor = Buffer.from(referrerDescriptor(manifest));
   const { artifactType } = manifest;
   const row = {
     ...(artifactType && artifactType.length <= 1024 && { artifactType }),
     ...(descriptor.length <= INLINE_LIMIT && { descriptor }),
+    ...(hidden && { hidden }),
   };
   return put(referrerKey(repository, subject, manifest.digest), row, always);
 }
