@@ -12,6 +12,8 @@ export interface RepositoryEntry extends Lockable {
   readonly updated: number;
   readonly manifests: number;
   readonly tags: number;
+  /** Bytes that pushes brought here so far; never falls. */
+  readonly grown: number;
   /** Tags, once set, keep their manifest. */
   readonly writeOnce: boolean;
 }
@@ -24,6 +26,6 @@ export async function showRepository(ctx: Context, repository: Repository): Prom
 }
 
 export function repositoryEntry(row: RepositoryRow): RepositoryEntry {
-  const { created, updated, manifests, tags, locks, writeOnce = false } = row;
-  return { created, updated: stampTime(updated), manifests, tags, locks, writeOnce };
+  const { created, updated, manifests, tags, grown, locks, writeOnce = false } = row;
+  return { created, updated: stampTime(updated), manifests, tags, grown, locks, writeOnce };
 }

@@ -2,6 +2,7 @@ import { guardRepository } from '../access/settings/policy.ts';
 import { type RepositoryEntry, repositoryEntry, showRepository } from '../catalog/repository.ts';
 import type { RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
+import { findMeasured, usageOf } from '../lifecycle/usage/repositories.ts';
 import { attributesOf } from '../model/policy/locks.ts';
 import { changeRepository } from '../registry/change/attributes.ts';
 import { deleteRepository } from '../registry/change/removal/remove.ts';
@@ -9,9 +10,16 @@ import type { Context } from '../store/context.ts';
 import { readChange } from './attributes.ts';
 import { envelope, json, timeText } from './body.ts';
 
-/** GET `/acr/v1/{name}`: a repository, its times and counts. */
+/** GET `/acr/v1/{name}`: a repository, its times and counts, and, our own, its bytes. */
 export async function getRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  return tell(call, await showRepository(ctx, call.repository));
+  const { repository } = call;
+  const [entry, found] = await Promise.all([showRepository(ctx, repository), findMeasured(ctx, repository)]);
+  const { bytes, unique, measured } = usageOf(entry, found);
+  return tell(call, entry, {
+    size: bytes,
+    ...(unique !== undefined && { uniqueSize: unique }),
+    ...(measured !== undefined && { measuredTime: timeText(measured) }),
+  });
 }
 
 /** PATCH `/acr/v1/{name}`: changes attributes. */
@@ -25,13 +33,14 @@ export async function patchRepository(ctx: Context, call: RepositoryCall): Promi
   return tell(call, repositoryEntry(await changeRepository(ctx, repository, change, cause)));
 }
 
-function tell(call: RepositoryCall, entry: RepositoryEntry): Reply {
+function tell(call: RepositoryCall, entry: RepositoryEntry, more: object = {}): Reply {
   return envelope(call, {
     createdTime: timeText(entry.created),
     lastUpdateTime: timeText(entry.updated),
     manifestCount: entry.manifests,
     tagCount: entry.tags,
     changeableAttributes: { ...attributesOf(entry), ...(entry.writeOnce && { writeOnceTags: true }) },
+    ...more,
   });
 }
 

@@ -3,6 +3,7 @@ import { Sums } from '../../src/lifecycle/collect/measured.ts';
 import { beginMeasurement, saveMeasured } from '../../src/lifecycle/usage/measurement.ts';
 import { showUsage } from '../../src/lifecycle/usage/registry.ts';
 import { type RepositoryUsage, listRepositoryUsages } from '../../src/lifecycle/usage/repositories.ts';
+import { jsonOf } from '../support/answer.ts';
 import { type TestApp, adapters, openTestApp } from '../support/app.ts';
 import { countCalls, intercept } from '../support/intercept.ts';
 import { type Pushed, imageManifest, pushBlob, pushImage, pushManifest } from '../support/push.ts';
@@ -55,6 +56,20 @@ describe.each(adapters)('what a registry stores, on %s,', (adapter) => {
     expect(await sizeOf(app)).toBe(size + image.manifest.size);
     const exact = { bytes: size, unique: image.manifest.size, measured };
     expect([await usageOf(app, 'a'), await usageOf(app, 'b')]).toMatchObject([exact, exact]);
+  });
+
+  test('is shown of a repository by its data plane, too', async () => {
+    const image = await pushImage(app, 'a', 'v1');
+    const shown = async () => await jsonOf(await app.fetch('GET', '/acr/v1/a'));
+    expect(await shown()).not.toHaveProperty('measuredTime');
+    expect(await shown()).not.toHaveProperty('uniqueSize');
+    const measuredTime = new Date(app.clock.now()).toISOString().replace('Z', '0000Z');
+    await measure(app);
+    app.clock.advance(1000);
+    await pushBlob(app, 'b', image.layer.bytes);
+    const { size } = await pushManifest(app, 'a', imageManifest(image.config, []), 'v2');
+    const unique = bytesOf(image);
+    expect(await shown()).toMatchObject({ size: unique + size, uniqueSize: unique, measuredTime });
   });
 
   test('falls when a measurement finds less, and grows on from there', async () => {

@@ -109,7 +109,9 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
     },
   });
 
-  test('a repository has its times and counts, field by field', async () => {
+  test('a repository has its times, counts and bytes, field by field', async () => {
+    const config = JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: {} }).length;
+    const size = 2 * (1000 + 2325 + config) + amd64.size + arm64.size + index.size;
     const answer = await get(NAME);
     expect(await answer.text()).toBe(
       JSON.stringify({
@@ -120,6 +122,7 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
         manifestCount: 3,
         tagCount: 3,
         changeableAttributes: EVERYTHING,
+        size,
       }),
     );
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
