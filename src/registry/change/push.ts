@@ -19,7 +19,7 @@ import {
   tagKey,
   tagOfKey,
 } from '../../model/record.ts';
-import type { Stamp } from '../../model/stamp.ts';
+import { type Stamp, stampTime } from '../../model/stamp.ts';
 import type { Context } from '../../store/context.ts';
 import { timedId } from '../../store/ids.ts';
 import {
@@ -205,7 +205,7 @@ function isPresent({ manifest }: Push, current: Current): boolean {
 }
 
 function writeManifest(
-  { ctx, repository, manifest, policy }: Push,
+  { repository, manifest, policy }: Push,
   bytes: StoredBytes,
   { manifest: found }: Current,
   present: boolean,
@@ -220,7 +220,7 @@ function writeManifest(
   const refs = packDigests(referencesOf(manifest));
   const row: ManifestRow = {
     ...bytes,
-    created: ctx.now(),
+    created: stampTime(stamp),
     stamp,
     ...(manifest.subject && { subject: manifest.subject }),
     ...(refs.length <= INLINE_LIMIT && { refs }),
@@ -230,13 +230,13 @@ function writeManifest(
 }
 
 function writeTag(
-  { ctx, repository }: Push,
+  { repository }: Push,
   tag: Tag,
   bytes: StoredBytes,
   found: Found<TagRow> | undefined,
   stamp: Stamp,
 ): Write[] {
-  const { created = ctx.now(), locks, pulled } = found?.value ?? {};
+  const { created = stampTime(stamp), locks, pulled } = found?.value ?? {};
   const row: TagRow = { ...bytes, created, stamp, ...(locks && { locks }), ...(pulled && { pulled }) };
   return pointTag(repository, tag, row, found);
 }
