@@ -3,14 +3,13 @@ import {
   ContainerRegistryContentClient,
   KnownContainerRegistryAudience,
   KnownManifestMediaType,
-  type OciImageManifest,
 } from '@azure/container-registry';
 import { Readable } from 'node:stream';
-import { isRestError } from '@azure/core-rest-pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { adapters } from '../support/app.ts';
 import { noise, sameBytes } from '../support/sample.ts';
+import { pushImage, statusOf } from './content.ts';
 import { type SdkLab, type Someone, openSdkLab } from './lab.ts';
 
 const MIB = 1024 * 1024;
@@ -44,32 +43,10 @@ function requestsOn(repository: string, start = 0): string[] {
     );
 }
 
-/** Pushes an image of one layer; its manifest and digest. */
-async function pushImage(client: ContainerRegistryContentClient, tag: string) {
-  const config = await client.uploadBlob(Buffer.from('{}'));
-  const layer = await client.uploadBlob(Buffer.from(noise(2000)));
-  const manifest: OciImageManifest = {
-    schemaVersion: 2,
-    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config.digest, size: 2 },
-    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: layer.digest, size: 2000 }],
-  };
-  return { manifest, layer: layer.digest, ...(await client.setManifest(manifest, { tag })) };
-}
-
 async function read(stream: NodeJS.ReadableStream): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(Buffer.from(part));
   return Buffer.concat(parts);
-}
-
-/** Status of the error that a call of the SDK ends with. */
-async function statusOf(call: Promise<unknown>): Promise<unknown> {
-  try {
-    await call;
-  } catch (error) {
-    return isRestError(error) ? error.statusCode : error;
-  }
-  return 'no error';
 }
 
 describe.each(adapters)('over %s', (adapter) => {

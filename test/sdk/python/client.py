@@ -11,7 +11,12 @@ import os
 import time
 import unittest
 
-from azure.containerregistry import ContainerRegistryClient
+from azure.containerregistry import (
+    ArtifactManifestOrder,
+    ArtifactManifestProperties,
+    ArtifactTagOrder,
+    ContainerRegistryClient,
+)
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -20,6 +25,7 @@ OPEN = os.environ["OPEN"]
 PRINCIPALS = json.loads(os.environ["PRINCIPALS"])
 AUDIENCE = "https://management.azure.com"
 MIB = 1024 * 1024
+START = time.time()
 
 
 class Someone:
@@ -64,12 +70,14 @@ def push(client, repository, tag):
     return manifest, client.set_manifest(repository, manifest, tag=tag), layer
 
 
-class Content(unittest.TestCase):
+class Case(unittest.TestCase):
     def refused(self, status, call, *args, **named):
         with self.assertRaises(HttpResponseError) as caught:
             call(*args, **named)
         self.assertEqual(caught.exception.status_code, status)
 
+
+class Content(Case):
     def test_large_blob_comes_back_as_it_went(self):
         with client_of("pusher") as client:
             data = os.urandom(10 * MIB)
@@ -149,6 +157,146 @@ class Content(unittest.TestCase):
     def test_a_token_for_another_is_refused(self):
         with client_of("stranger") as client:
             self.refused(401, client.get_manifest, OPEN, "v1")
+
+
+def rights(properties):
+    """What may be done with something: delete, write, read, list."""
+    return (
+        properties.can_delete,
+        properties.can_write,
+        properties.can_read,
+        properties.can_list,
+    )
+
+
+FREE = (True, True, True, True)
+
+
+class Properties(Case):
+    def test_properties_of_repository_tag_and_manifest_are_read(self):
+        with client_of("owner") as client:
+            name = "python/properties"
+            _, digest, _ = push(client, name, "v1")
+            repository = client.get_repository_properties(name)
+            self.assertEqual(repository.name, name)
+            self.assertEqual(
+                (repository.manifest_count, repository.tag_count), (1, 1)
+            )
+            tag = client.get_tag_properties(name, "v1")
+            self.assertEqual((tag.name, tag.digest), ("v1", digest))
+            for reference in ("v1", digest):
+                manifest = client.get_manifest_properties(name, reference)
+                self.assertEqual(manifest.digest, digest)
+                self.assertEqual(manifest.tags, ["v1"])
+                self.assertEqual(manifest.size_in_bytes, 2000)
+                self.assertLessEqual(manifest.created_on, manifest.last_updated_on)
+            for found in (repository, tag, manifest):
+                self.assertEqual(rights(found), FREE)
+                self.assertGreater(found.last_updated_on.timestamp(), START - 1)
+
+    def test_tags_and_manifests_are_listed_by_time_and_by_pages(self):
+        with client_of("owner") as client:
+            name = "python/ordered"
+            pushed = ["c", "a", "b"]
+            digests = [push(client, name, tag)[1] for tag in pushed]
+            for tag_order, manifest_order, tags, manifests in (
+                (None, None, sorted(pushed), sorted(digests)),
+                (
+                    ArtifactTagOrder.LAST_UPDATED_ON_ASCENDING,
+                    ArtifactManifestOrder.LAST_UPDATED_ON_ASCENDING,
+                    pushed,
+                    digests,
+                ),
+                (
+                    ArtifactTagOrder.LAST_UPDATED_ON_DESCENDING,
+                    ArtifactManifestOrder.LAST_UPDATED_ON_DESCENDING,
+                    pushed[::-1],
+                    digests[::-1],
+                ),
+            ):
+                options = {"order_by": tag_order} if tag_order else {}
+                pages = client.list_tag_properties(
+                    name, results_per_page=2, **options
+                ).by_page()
+                found = [[tag.name for tag in page] for page in pages]
+                self.assertEqual(found, [tags[:2], tags[2:]])
+                options = {"order_by": manifest_order} if manifest_order else {}
+                pages = client.list_manifest_properties(
+                    name, results_per_page=2, **options
+                ).by_page()
+                found = [[manifest.digest for manifest in page] for page in pages]
+                self.assertEqual(found, [manifests[:2], manifests[2:]])
+
+    def test_rights_are_taken_and_given_back_one_by_one(self):
+        with client_of("owner") as client:
+            name = "python/rights"
+            _, digest, _ = push(client, name, "v1")
+            updates = (
+                lambda **more: client.update_repository_properties(name, **more),
+                lambda **more: client.update_tag_properties(name, "v1", **more),
+                lambda **more: client.update_manifest_properties(name, "v1", **more),
+                lambda **more: client.update_manifest_properties(
+                    name, digest, ArtifactManifestProperties(**more)
+                ),
+            )
+            for update in updates:
+                self.assertEqual(
+                    rights(update(can_delete=False)), (False, True, True, True)
+                )
+                self.assertEqual(
+                    rights(update(can_write=False)), (False, False, True, True)
+                )
+                self.assertEqual(
+                    rights(update(can_delete=True, can_write=True)), FREE
+                )
+            client.update_tag_properties(name, "v1", can_delete=False)
+            self.assertEqual(rights(client.get_manifest_properties(name, "v1")), FREE)
+
+    def test_what_is_locked_is_not_deleted_until_it_is_unlocked(self):
+        with client_of("owner") as client:
+            name = "python/locked"
+            _, digest, _ = push(client, name, "v1")
+            client.update_tag_properties(name, "v1", can_delete=False)
+            self.refused(405, client.delete_tag, name, "v1")
+            self.refused(405, client.delete_repository, name)
+            client.update_tag_properties(name, "v1", can_delete=True)
+            client.update_manifest_properties(name, digest, can_delete=False)
+            self.refused(405, client.delete_manifest, name, digest)
+            self.refused(405, client.delete_repository, name)
+            client.update_manifest_properties(name, digest, can_delete=True)
+            client.update_repository_properties(name, can_read=False)
+            self.refused(405, client.get_manifest, name, "v1")
+            client.update_repository_properties(name, can_read=True)
+            self.assertEqual(client.get_manifest(name, "v1").digest, digest)
+            client.delete_repository(name)
+            self.refused(404, client.get_repository_properties, name)
+
+    def test_tags_manifests_and_repositories_are_deleted_once_and_again(self):
+        with client_of("owner") as client:
+            name = "python/delete"
+            _, digest, _ = push(client, name, "v1")
+            push(client, name, "v2")
+            for _ in range(2):
+                client.delete_tag(name, "v1")
+            self.refused(404, client.get_tag_properties, name, "v1")
+            self.assertFalse(client.get_manifest_properties(name, digest).tags)
+            client.delete_manifest(name, "v2")
+            self.assertEqual(client.get_repository_properties(name).manifest_count, 1)
+            for _ in range(2):
+                client.delete_repository(name)
+            self.assertNotIn(name, list(client.list_repository_names()))
+
+    def test_roles_decide_about_properties(self):
+        with client_of("owner") as client:
+            push(client, "python/roles-change", "v1")
+        with client_of("reader") as client:
+            name = "python/roles-change"
+            self.assertEqual(client.get_repository_properties(name).tag_count, 1)
+            self.refused(
+                401, client.update_repository_properties, name, can_delete=False
+            )
+            self.refused(401, client.delete_tag, name, "v1")
+            self.refused(401, client.delete_repository, name)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ afterEach(async () => {
   await lab?.close();
 });
 
-test.each(adapters)('the Python SDK signs in, pushes, pulls, lists and deletes over %s', async (adapter) => {
+test.each(adapters)('the Python SDK signs in, pushes, pulls, lists, locks and deletes over %s', async (adapter) => {
   lab = await openSdkLab({ adapter });
   await lab.settings({ anonymousRepositories: [OPEN] });
   const { code, output } = await run({
@@ -23,7 +23,7 @@ test.each(adapters)('the Python SDK signs in, pushes, pulls, lists and deletes o
     PRINCIPALS: JSON.stringify(await principals(lab)),
     REQUESTS_CA_BUNDLE: lab.trust,
   });
-  expect(output).toMatch(/^Ran 7 tests/m);
+  expect(output).toMatch(/^Ran 13 tests/m);
   expect(output).toMatch(/^OK$/m);
   expect(code).toBe(0);
   // 10 MiB in pieces of 4 MiB.
@@ -42,6 +42,7 @@ async function principals(at: SdkLab): Promise<Record<string, string>> {
     keeper: await token(['AcrPush', 'AcrDelete']),
     reader: await token(['Container Registry Repository Reader', 'AcrPull']),
     nobody: await token([]),
+    owner: await token(['Owner']),
     stranger: await token(['Owner'], 'https://graph.example'),
   };
 }
