@@ -111,7 +111,10 @@ async function show(directory: string, tools: string, people: Awaited<ReturnType
     assert.deepEqual(only.tags, ['1.0', 'latest']);
     assert.deepEqual([only.operatingSystem, only.architecture], ['linux', 'amd64']);
     for (const time of [only.createdOn, only.lastUpdatedOn])
-      assert(time.getTime() >= started && time.getTime() <= Date.now(), `not a time of now: ${time.toISOString()}`);
+      assert(
+        time.getTime() >= started && time.getTime() <= Date.now(),
+        `not a time of now: ${time.toISOString()}`,
+      );
     say(`  ${only.digest} ${only.tags.join(' ')} ${only.lastUpdatedOn.toISOString()}`);
   });
   await check('so does the wire', async () => {
