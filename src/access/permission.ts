@@ -39,6 +39,8 @@ export interface Grants {
   readonly repositories: readonly Grant[];
   /** May list the catalog. */
   readonly catalog: boolean;
+  /** May list deleted repositories; so may whoever reads what is deleted in all of them. */
+  readonly deletedCatalog?: boolean;
 }
 
 export const NO_GRANTS: Grants = { repositories: [], catalog: false };
@@ -61,6 +63,14 @@ export function permits(grants: Grants, name: RepositoryName, action: Action): b
   );
 }
 
+/** Whether grants allow to list repositories that were deleted. */
+export function seesDeleted({ deletedCatalog, repositories }: Grants): boolean {
+  return (
+    deletedCatalog ??
+    repositories.some(({ pattern, actions }) => pattern === '*' && actions.includes('deleted_read'))
+  );
+}
+
 /** One entry of a token's `access` claim (distribution token specification, "Access"). */
 export interface Access {
   readonly type: 'repository' | 'registry';
@@ -68,6 +78,8 @@ export interface Access {
   readonly actions: readonly string[];
 }
 
+/** Lists of a registry that have scopes of their own, such as `registry:catalog:*`. */
+const CATALOGS: readonly string[] = ['catalog', 'deleted_catalog'];
 /** Scopes asked for in one request; more would only make tokens too long for headers. */
 const SCOPE_LIMIT = 50;
 
@@ -82,7 +94,7 @@ export function parseScopes(values: readonly string[]): readonly Access[] {
     const name = scope.slice(type.length + 1, scope.lastIndexOf(':'));
     const actions = scope.slice(scope.lastIndexOf(':') + 1).split(',');
     if (type !== 'repository' && type !== 'registry') continue;
-    if (type === 'repository' ? !isRepositoryName(name) : name !== 'catalog') continue;
+    if (type === 'repository' ? !isRepositoryName(name) : !CATALOGS.includes(name)) continue;
     const entry = wanted.get(`${type}:${name}`) ?? { type, name, actions: new Set() };
     for (const action of actions) entry.actions.add(action);
     wanted.set(`${type}:${name}`, entry);
@@ -112,7 +124,10 @@ export function grantAccess(grants: Grants, asked: readonly Access[]): readonly 
 }
 
 function allowedActions(grants: Grants, { type, name, actions }: Access): readonly string[] {
-  if (type === 'registry') return grants.catalog ? ['*'] : [];
+  if (type === 'registry') {
+    const allowed = name === 'catalog' ? grants.catalog : name === 'deleted_catalog' && seesDeleted(grants);
+    return allowed ? ['*'] : [];
+  }
   if (!isRepositoryName(name)) return [];
   const asked = actions.includes('*') ? ACTIONS : actions;
   const wanted = new Set([...asked, ...asked.flatMap((action) => FOLLOWING.get(action) ?? [])]);
@@ -121,10 +136,12 @@ function allowedActions(grants: Grants, { type, name, actions }: Access): readon
 
 /** The grants that an access token carries. */
 export function carriedGrants(access: readonly Access[]): Grants {
+  const lists = (catalog: string) => access.some(({ type, name }) => type === 'registry' && name === catalog);
   return {
     repositories: access
       .filter(({ type }) => type === 'repository')
       .map(({ name, actions }) => ({ pattern: name, actions: actions.filter(isAction) })),
-    catalog: access.some(({ type, name }) => type === 'registry' && name === 'catalog'),
+    catalog: lists('catalog'),
+    deletedCatalog: lists('deleted_catalog'),
   };
 }

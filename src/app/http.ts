@@ -7,13 +7,14 @@ import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
 import { isManagementPath, runManagement } from './management.ts';
-import { metadataRoutes, registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
+import { deletedRoutes, metadataRoutes, registryRoutes, repositoryRoutes, signInRoutes } from './routes.ts';
 
 /** Seconds that a client should wait after a 503: longer than the adapters' own retries. */
 const RETRY_SECONDS = '5';
-/** Where names of repositories begin. */
+/** Where names of repositories begin; none begins with `_`. */
 const ROOTS = [
   { base: '/v2/', rows: repositoryRoutes },
+  { base: '/acr/v1/_deleted/', rows: deletedRoutes },
   { base: '/acr/v1/', rows: metadataRoutes },
 ] as const;
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);

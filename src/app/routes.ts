@@ -46,6 +46,7 @@ export const registryRoutes: readonly RegistryRoute[] = [
   { path: '/v2', methods: { GET: ['sign-in', ping], HEAD: ['sign-in', ping] } },
   { path: '/v2/_catalog', methods: { GET: ['catalog', getCatalog] } },
   { path: '/acr/v1/_catalog', methods: { GET: ['catalog', getCatalog] } },
+  { path: '/acr/v1/_deleted/_catalog', methods: { GET: ['deleted_catalog', showDeletedCatalog] } },
 ];
 
 /** Signing in; only where sign-in is required. */
@@ -134,5 +135,29 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
       PATCH: ['metadata_write', repositories('patchRepository')],
       DELETE: ['delete', repositories('deleteWhole'), { audit: 'Delete' }],
     },
+  },
+];
+
+type Deletions = typeof import('../metadata/deleted.ts');
+
+function deletions(name: Exclude<keyof Deletions, 'getDeletedCatalog'>): Operation<RepositoryCall>[1] {
+  return async (ctx, call) => {
+    const loaded = await import('../metadata/deleted.ts');
+    return await loaded[name](ctx, call);
+  };
+}
+
+async function showDeletedCatalog(ctx: Context, call: RegistryCall): Promise<Reply> {
+  const { getDeletedCatalog } = await import('../metadata/deleted.ts');
+  return await getDeletedCatalog(ctx, call);
+}
+
+/** What was deleted and can be restored, below `/acr/v1/_deleted/`. */
+export const deletedRoutes: readonly RepositoryRoute[] = [
+  { tail: /\/_tags()$/, methods: { GET: ['deleted_read', deletions('getDeletedTags')] } },
+  { tail: /\/_manifests()$/, methods: { GET: ['deleted_read', deletions('getDeletedManifests')] } },
+  {
+    tail: /\/_manifests\/([^/]*)$/,
+    methods: { POST: ['deleted_restore', deletions('postRestore'), { kind: 'write' }] },
   },
 ];

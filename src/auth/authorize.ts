@@ -7,6 +7,7 @@ import {
   carriedGrants,
   grantAccess,
   permits,
+  seesDeleted,
 } from '../access/permission.ts';
 import type { RegistryRequest } from '../http/message.ts';
 import type { RegistryName, Repository } from '../model/names.ts';
@@ -24,11 +25,14 @@ export type Permission =
   | 'sign-in'
   | 'session'
   | 'catalog'
+  | 'deleted_catalog'
   | 'pull'
   | 'push'
   | 'delete'
   | 'metadata_read'
   | 'metadata_write'
+  | 'deleted_read'
+  | 'deleted_restore'
   | 'attributes'
   | 'quarantine_write';
 
@@ -75,13 +79,17 @@ export const authorizeAll: Authorize = () =>
   Promise.resolve({ name: 'anonymous', subject: undefined, allows: () => true });
 
 /** What a challenge asks for: a push is worth nothing without pull (ACR wire section 3.1). */
-const CHALLENGED: Readonly<Record<Exclude<Permission, 'open' | 'sign-in' | 'catalog'>, readonly Action[]>> = {
+const CHALLENGED: Readonly<
+  Record<Exclude<Permission, 'open' | 'sign-in' | 'catalog' | 'deleted_catalog'>, readonly Action[]>
+> = {
   session: ['pull', 'push'],
   pull: ['pull'],
   push: ['pull', 'push'],
   delete: ['delete'],
   metadata_read: ['metadata_read'],
   metadata_write: ['metadata_write'],
+  deleted_read: ['deleted_read'],
+  deleted_restore: ['deleted_read', 'deleted_restore'],
   attributes: ['metadata_write'],
   quarantine_write: ['quarantine_write'],
 };
@@ -124,11 +132,15 @@ export function decide(grants: Grants, permission: Permission, repository: Repos
       return true;
     case 'catalog':
       return grants.catalog;
+    case 'deleted_catalog':
+      return seesDeleted(grants);
     case 'pull':
     case 'push':
     case 'delete':
     case 'metadata_read':
     case 'metadata_write':
+    case 'deleted_read':
+    case 'deleted_restore':
     case 'quarantine_write':
       return repository !== undefined && permits(grants, repository.name, permission);
     case 'attributes':
@@ -210,7 +222,9 @@ export function challenge(
 }
 
 function askedFor(permission: Permission, repository: Repository | undefined): readonly Access[] {
-  if (permission === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }];
+  if (permission === 'catalog' || permission === 'deleted_catalog') {
+    return [{ type: 'registry', name: permission, actions: ['*'] }];
+  }
   if (permission === 'sign-in' || permission === 'open' || !repository) return [];
   return [{ type: 'repository', name: repository.name, actions: CHALLENGED[permission] }];
 }

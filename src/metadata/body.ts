@@ -1,4 +1,4 @@
-import type { RepositoryCall } from '../http/call.ts';
+import type { RegistryCall, RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import { nextLink, parsePage } from '../http/page.ts';
 import type { Listing, Next } from '../catalog/rows.ts';
@@ -58,7 +58,7 @@ export function envelope(call: RepositoryCall, fields: object, headers: Record<s
 }
 
 export function json(
-  call: RepositoryCall,
+  call: RegistryCall,
   status: number,
   value: object,
   headers: Record<string, string> = {},
@@ -77,7 +77,7 @@ export function json(
 }
 
 /** Ids that ACR's `/acr/v1` adds to successes. */
-export function requestIds({ request, cause }: RepositoryCall): Record<string, string> {
+export function requestIds({ request, cause }: RegistryCall): Record<string, string> {
   const given = request.headers.get('x-ms-client-request-id') ?? '';
   return {
     'x-ms-request-id': cause.id,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { roles } from '../../src/access/roles.ts';
 import { systemScopeMaps } from '../../src/access/scopemaps.ts';
-import { metadataRoutes, registryRoutes, repositoryRoutes } from '../../src/app/routes.ts';
+import { deletedRoutes, metadataRoutes, registryRoutes, repositoryRoutes } from '../../src/app/routes.ts';
 import type { Permission } from '../../src/auth/authorize.ts';
 import { parseRepositoryName } from '../../src/model/names.ts';
 import { Problem } from '../../src/model/problem.ts';
@@ -22,6 +22,9 @@ const ASKING: Readonly<Record<Asking, true>> = {
   metadata_write: true,
   attributes: true,
   quarantine_write: true,
+  deleted_catalog: true,
+  deleted_read: true,
+  deleted_restore: true,
 };
 const PERMISSIONS = Object.keys(ASKING).filter((key): key is Asking => key in ASKING);
 const routes = readRoutes();
@@ -33,12 +36,13 @@ describe('the table of who may do what', () => {
       ...registryRoutes.flatMap(({ path, methods }) =>
         Object.entries(methods).map(([method, [permission]]) => `${method} ${path} ${permission}`),
       ),
-      ...[...repositoryRoutes, ...metadataRoutes].flatMap(({ tail, methods }) =>
+      ...[...repositoryRoutes, ...metadataRoutes, ...deletedRoutes].flatMap(({ tail, methods }) =>
         Object.entries(methods).map(([method, [permission]]) => `${method} ${tail} ${permission}`),
       ),
     ];
     const told = routes.map(({ method, path, permission }) => {
-      const below = path.startsWith('/acr/v1/') ? metadataRoutes : repositoryRoutes;
+      const acr = path.startsWith('/acr/v1/_deleted/') ? deletedRoutes : metadataRoutes;
+      const below = path.startsWith('/acr/v1/') ? acr : repositoryRoutes;
       const exact = registryRoutes.some((row) => row.path === path);
       const row = exact ? undefined : below.find(({ tail }) => tail.test(path));
       return `${method} ${row?.tail ?? path} ${permission}`;

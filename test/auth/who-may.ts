@@ -6,78 +6,78 @@ export const REPOSITORY = 'team/app';
  * actions of scope maps. Sources: ACR wire section 3.4, ACR features section 4.
  */
 const WHO_MAY = `
-                                                             | sign-in | catalog | pull | push | delete | metadata_read | metadata_write | attributes | quarantine_write
-  nobody                                                     |         |         |      |      |        |               |                |            |
-  nobody where anybody may pull *                            |         |         |      |      |        |               |                |            |
-  anonymous                                                  |    x    |         |      |      |        |               |                |            |
-  anonymous where anybody may pull *                         |    x    |         |  x   |      |        |       x       |                |            |
-  anonymous where anybody may pull team/*                    |    x    |         |  x   |      |        |       x       |                |            |
-  anonymous where anybody may pull team/app                  |    x    |         |  x   |      |        |       x       |                |            |
-  anonymous where anybody may pull team/app/*                |    x    |         |      |      |        |               |                |            |
-  anonymous where anybody may pull other/*                   |    x    |         |      |      |        |               |                |            |
+                                                             | sign-in | catalog | pull | push | delete | metadata_read | metadata_write | attributes | quarantine_write | deleted_catalog | deleted_read | deleted_restore
+  nobody                                                     |         |         |      |      |        |               |                |            |                  |                 |              |
+  nobody where anybody may pull *                            |         |         |      |      |        |               |                |            |                  |                 |              |
+  anonymous                                                  |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  anonymous where anybody may pull *                         |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  anonymous where anybody may pull team/*                    |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  anonymous where anybody may pull team/app                  |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  anonymous where anybody may pull team/app/*                |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  anonymous where anybody may pull other/*                   |    x    |         |      |      |        |               |                |            |                  |                 |              |
 
-  admin                                                      |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
-  admin while disabled                                       |         |         |      |      |        |               |                |            |
+  admin                                                      |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |                  |        x        |      x       |        x
+  admin while disabled                                       |         |         |      |      |        |               |                |            |                  |                 |              |
 
-  token content/read on *                                    |    x    |         |  x   |      |        |               |                |            |
-  token content/write on *                                   |    x    |         |      |  x   |        |               |                |            |
-  token content/delete on *                                  |    x    |         |      |      |   x    |               |                |            |
-  token metadata/read on *                                   |    x    |    x    |      |      |        |       x       |                |            |
-  token metadata/write on *                                  |    x    |         |      |      |        |               |       x        |     x      |
-  token metadataRead on *                                    |    x    |    x    |      |      |        |       x       |                |            |
-  token metadataWrite on *                                   |    x    |         |      |      |        |               |       x        |     x      |
-  token content/read on team/app                             |    x    |         |  x   |      |        |               |                |            |
-  token content/write on team/app                            |    x    |         |      |  x   |        |               |                |            |
-  token content/delete on team/app                           |    x    |         |      |      |   x    |               |                |            |
-  token metadata/read on team/app                            |    x    |         |      |      |        |       x       |                |            |
-  token metadata/write on team/app                           |    x    |         |      |      |        |               |       x        |     x      |
-  token all on *                                             |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
-  token all on team/*                                        |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
-  token all on team/app                                      |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
-  token all on team/app/*                                    |    x    |         |      |      |        |               |                |            |
-  token all on team                                          |    x    |         |      |      |        |               |                |            |
-  token all on tea/*                                         |    x    |         |      |      |        |               |                |            |
-  token all on team/apple                                    |    x    |         |      |      |        |               |                |            |
-  token all on other/*                                       |    x    |         |      |      |        |               |                |            |
-  token _repositories_admin                                  |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
-  token _repositories_pull                                   |    x    |         |  x   |      |        |               |                |            |
-  token _repositories_pull_metadata_read                     |    x    |    x    |  x   |      |        |       x       |                |            |
-  token _repositories_push                                   |    x    |         |  x   |  x   |        |               |                |            |
-  token _repositories_push_metadata_write                    |    x    |    x    |  x   |  x   |        |       x       |       x        |     x      |
-  token none                                                 |    x    |         |      |      |        |               |                |            |
+  token content/read on *                                    |    x    |         |  x   |      |        |               |                |            |                  |                 |              |
+  token content/write on *                                   |    x    |         |      |  x   |        |               |                |            |                  |                 |              |
+  token content/delete on *                                  |    x    |         |      |      |   x    |               |                |            |                  |                 |              |
+  token metadata/read on *                                   |    x    |    x    |      |      |        |       x       |                |            |                  |                 |              |
+  token metadata/write on *                                  |    x    |         |      |      |        |               |       x        |     x      |                  |                 |              |
+  token metadataRead on *                                    |    x    |    x    |      |      |        |       x       |                |            |                  |                 |              |
+  token metadataWrite on *                                   |    x    |         |      |      |        |               |       x        |     x      |                  |                 |              |
+  token content/read on team/app                             |    x    |         |  x   |      |        |               |                |            |                  |                 |              |
+  token content/write on team/app                            |    x    |         |      |  x   |        |               |                |            |                  |                 |              |
+  token content/delete on team/app                           |    x    |         |      |      |   x    |               |                |            |                  |                 |              |
+  token metadata/read on team/app                            |    x    |         |      |      |        |       x       |                |            |                  |                 |              |
+  token metadata/write on team/app                           |    x    |         |      |      |        |               |       x        |     x      |                  |                 |              |
+  token all on *                                             |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  token all on team/*                                        |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  token all on team/app                                      |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  token all on team/app/*                                    |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  token all on team                                          |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  token all on tea/*                                         |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  token all on team/apple                                    |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  token all on other/*                                       |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  token _repositories_admin                                  |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  token _repositories_pull                                   |    x    |         |  x   |      |        |               |                |            |                  |                 |              |
+  token _repositories_pull_metadata_read                     |    x    |    x    |  x   |      |        |       x       |                |            |                  |                 |              |
+  token _repositories_push                                   |    x    |         |  x   |  x   |        |               |                |            |                  |                 |              |
+  token _repositories_push_metadata_write                    |    x    |    x    |  x   |  x   |        |       x       |       x        |     x      |                  |                 |              |
+  token none                                                 |    x    |         |      |      |        |               |                |            |                  |                 |              |
 
-  principal                                                  |    x    |         |      |      |        |               |                |            |
-  principal as AcrPull                                       |    x    |    x    |  x   |      |        |       x       |                |            |
-  principal as AcrPush                                       |    x    |    x    |  x   |  x   |        |       x       |                |            |
-  principal as AcrDelete                                     |    x    |         |      |      |   x    |               |                |            |
-  principal as AcrQuarantineReader                           |    x    |         |  x   |      |        |       x       |                |            |
-  principal as AcrQuarantineWriter                           |    x    |         |  x   |      |        |       x       |                |     x      |        x
-  principal as Owner                                         |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
-  principal as Contributor                                   |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |
-  principal as Reader                                        |    x    |    x    |  x   |      |        |       x       |                |            |
-  principal as Container Registry Repository Reader          |    x    |         |      |      |        |               |                |            |
-  principal as Container Registry Repository Writer          |    x    |         |      |      |        |               |                |            |
-  principal as Container Registry Repository Contributor     |    x    |         |      |      |        |               |                |            |
-  principal as Container Registry Repository Catalog Lister  |    x    |         |      |      |        |               |                |            |
-  principal as AcrPush + AcrDelete                           |    x    |    x    |  x   |  x   |   x    |       x       |                |            |
+  principal                                                  |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrPull                                       |    x    |    x    |  x   |      |        |       x       |                |            |                  |                 |              |
+  principal as AcrPush                                       |    x    |    x    |  x   |  x   |        |       x       |                |            |                  |                 |              |
+  principal as AcrDelete                                     |    x    |         |      |      |   x    |               |                |            |                  |                 |              |
+  principal as AcrQuarantineReader                           |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  principal as AcrQuarantineWriter                           |    x    |         |  x   |      |        |       x       |                |     x      |        x         |                 |              |
+  principal as Owner                                         |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |                  |        x        |      x       |        x
+  principal as Contributor                                   |    x    |    x    |  x   |  x   |   x    |       x       |       x        |     x      |                  |        x        |      x       |        x
+  principal as Reader                                        |    x    |    x    |  x   |      |        |       x       |                |            |                  |                 |              |
+  principal as Container Registry Repository Reader          |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Container Registry Repository Writer          |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Container Registry Repository Contributor     |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Container Registry Repository Catalog Lister  |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrPush + AcrDelete                           |    x    |    x    |  x   |  x   |   x    |       x       |                |            |                  |                 |              |
 
  by repository roles:
-  principal                                                  |    x    |         |      |      |        |               |                |            |
-  principal as AcrPull                                       |    x    |         |      |      |        |               |                |            |
-  principal as AcrPush                                       |    x    |         |      |      |        |               |                |            |
-  principal as AcrDelete                                     |    x    |         |      |      |        |               |                |            |
-  principal as AcrQuarantineReader                           |    x    |         |      |      |        |               |                |            |
-  principal as AcrQuarantineWriter                           |    x    |         |      |      |        |               |                |            |
-  principal as Owner                                         |    x    |         |      |      |        |               |                |            |
-  principal as Contributor                                   |    x    |         |      |      |        |               |                |            |
-  principal as Reader                                        |    x    |         |      |      |        |               |                |            |
-  principal as Container Registry Repository Reader          |    x    |         |  x   |      |        |       x       |                |            |
-  principal as Container Registry Repository Writer          |    x    |         |  x   |  x   |        |       x       |       x        |     x      |
-  principal as Container Registry Repository Contributor     |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
-  principal as Container Registry Repository Catalog Lister  |    x    |    x    |      |      |        |               |                |            |
-  principal as Container Registry Repository Reader on team/*       |    x    |         |  x   |      |        |       x       |                |            |
-  principal as Container Registry Repository Contributor on team/app |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |
-  principal as Container Registry Repository Contributor on other/*  |    x    |         |      |      |        |               |                |            |
+  principal                                                  |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrPull                                       |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrPush                                       |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrDelete                                     |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrQuarantineReader                           |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as AcrQuarantineWriter                           |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Owner                                         |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Contributor                                   |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Reader                                        |    x    |         |      |      |        |               |                |            |                  |                 |              |
+  principal as Container Registry Repository Reader          |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  principal as Container Registry Repository Writer          |    x    |         |  x   |  x   |        |       x       |       x        |     x      |                  |                 |              |
+  principal as Container Registry Repository Contributor     |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  principal as Container Registry Repository Catalog Lister  |    x    |    x    |      |      |        |               |                |            |                  |                 |              |
+  principal as Container Registry Repository Reader on team/*       |    x    |         |  x   |      |        |       x       |                |            |                  |                 |              |
+  principal as Container Registry Repository Contributor on team/app |    x    |         |  x   |  x   |   x    |       x       |       x        |     x      |                  |                 |              |
+  principal as Container Registry Repository Contributor on other/*  |    x    |         |      |      |        |               |                |            |                  |                 |              |
 `;
 
 /** Every route and what it asks for. A new route needs a line here. */
@@ -88,6 +88,7 @@ const ROUTES = `
   HEAD   /v2                                     sign-in
   GET    /v2/_catalog                            catalog
   GET    /acr/v1/_catalog                        catalog
+  GET    /acr/v1/_deleted/_catalog               deleted_catalog
   HEAD   /v2/team/app/manifests/latest           pull
   GET    /v2/team/app/manifests/latest           pull
   PUT    /v2/team/app/manifests/latest           push
@@ -112,6 +113,9 @@ const ROUTES = `
   GET    /acr/v1/team/app/_manifests             metadata_read
   GET    /acr/v1/team/app/_manifests/DIGEST      metadata_read
   PATCH  /acr/v1/team/app/_manifests/DIGEST      attributes
+  GET    /acr/v1/_deleted/team/app/_tags              deleted_read
+  GET    /acr/v1/_deleted/team/app/_manifests         deleted_read
+  POST   /acr/v1/_deleted/team/app/_manifests/DIGEST  deleted_restore
 `;
 
 /** What a challenge asks for: scope, and the body's detail. */
@@ -128,6 +132,12 @@ export const CHALLENGES: Readonly<Record<string, { readonly scope?: string; read
   metadata_write: onRepository('metadata_write'),
   attributes: onRepository('metadata_write'),
   quarantine_write: onRepository('quarantine_write'),
+  deleted_catalog: {
+    scope: 'registry:deleted_catalog:*',
+    detail: [{ Type: 'registry', Name: 'deleted_catalog', Action: '*' }],
+  },
+  deleted_read: onRepository('deleted_read'),
+  deleted_restore: onRepository('deleted_read', 'deleted_restore'),
 };
 
 function onRepository(...actions: readonly string[]) {
