@@ -2,12 +2,13 @@ import type { Cause } from '../events/event.ts';
 import { type Digest, isDigest } from '../model/digest.ts';
 import { type ManifestFacts, listedDescriptors } from '../model/manifest.ts';
 import type { Repository } from '../model/names.ts';
-import type { Lockable } from '../model/policy/locks.ts';
+import { type Lockable, isLocked } from '../model/policy/locks.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import { type ManifestRow, manifestKey, repositoryPartition, tagOfPrefix } from '../model/record.ts';
 import { stampTime } from '../model/stamp.ts';
 import { readStored } from '../registry/blobs.ts';
 import { type ManifestChange, changeManifest } from '../registry/change/attributes.ts';
+import { readListed } from '../registry/locks.ts';
 import { unknownManifest } from '../registry/manifests.ts';
 import { askable } from '../registry/referrers.ts';
 import type { Context } from '../store/context.ts';
@@ -137,23 +138,24 @@ async function describe(
 }
 
 async function readPage(ctx: Context, repository: Repository, { last, limit }: Listing) {
-  const page = await ctx.records.range<Row>({
+  const range = {
     table: 'repos',
     partition: repositoryPartition(repository),
     from: last === '' ? 'm!' : `m!${askable(last)}!`,
     before: 'm~',
     limit,
     select: FIELDS,
-  });
-  const rows = page.rows.map(({ value }) => value);
-  const end = rows.at(-1)?.digest;
-  const next: Next = page.more && end !== undefined ? { last: end } : undefined;
-  return { rows, next };
+  } as const;
+  const { rows, end } = await readListed<Row>(ctx, range, (row) => isLocked(row, 'list'), MANIFEST_PAGE);
+  const next: Next = end && { last: end.value.digest };
+  return { rows: rows.map(({ value }) => value), next };
 }
 
 async function readPageByTime(ctx: Context, repository: Repository, listing: Listing) {
-  const all = await readRows<ManifestRow>(ctx, repository, { from: 'm!', before: 'm~' }, ['stamp']);
-  const named = all.map(({ row, value }) => ({ name: row.slice(2), stamp: value.stamp }));
+  const all = await readRows<ManifestRow>(ctx, repository, { from: 'm!', before: 'm~' }, ['stamp', 'locks']);
+  const named = all
+    .filter(({ value }) => !isLocked(value, 'list'))
+    .map(({ row, value }) => ({ name: row.slice(2), stamp: value.stamp }));
   const { page, next } = pageByTime(named, listing);
   const digests = page.map(({ name }) => name).filter(isDigest);
   const found = await inTurns(digests, READS_AT_ONCE, (digest) =>

@@ -1,7 +1,7 @@
 import type { Cause } from '../events/event.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Repository, type Tag, isTag } from '../model/names.ts';
-import type { Attributes, Lockable } from '../model/policy/locks.ts';
+import { type Attributes, type Lockable, isLocked } from '../model/policy/locks.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import { Problem } from '../model/problem.ts';
 import { type TagOfRow, type TagRow, repositoryPartition, tagKey, tagOfPrefix } from '../model/record.ts';
@@ -9,6 +9,7 @@ import { stampTime } from '../model/stamp.ts';
 import { askable } from '../registry/referrers.ts';
 import { changeTag } from '../registry/change/attributes.ts';
 import { deleteTag } from '../registry/change/delete.ts';
+import { readTags } from '../registry/tags.ts';
 import type { Context } from '../store/context.ts';
 import { type Listing, type Next, demandRepository, inTurns, pageByTime, readRows } from './rows.ts';
 
@@ -29,6 +30,8 @@ interface TagPage {
 }
 
 const FIELDS = ['digest', 'created', 'stamp', 'pulled', 'locks'] as const;
+/** How often names are read for one page, when tags among them are hidden or moved; then it ends early. */
+const ROUNDS = 10;
 /** Tags read together where a listing names them alone. */
 const READS_AT_ONCE = 16;
 
@@ -100,20 +103,15 @@ async function listAll(ctx: Context, repository: Repository, listing: Listing): 
   const { last, limit, order } = listing;
   if (order !== 'name') {
     const all = await readRows<TagRow>(ctx, repository, { from: 't!', before: 't~' }, FIELDS);
-    const named = all.map(({ row, value }) => ({ name: row.slice(2), stamp: value.stamp, value }));
+    const named = all
+      .filter(({ value }) => !isLocked(value, 'list'))
+      .map(({ row, value }) => ({ name: row.slice(2), stamp: value.stamp, value }));
     const { page, next } = pageByTime(named, listing);
     return { tags: page.map(({ name, value }) => entryOf(name, value)), next };
   }
-  const { rows, more } = await ctx.records.range<TagRow>({
-    table: 'repos',
-    partition: repositoryPartition(repository),
-    from: last === '' ? 't!' : `t!${askable(last)}!`,
-    before: 't~',
-    limit,
-    select: FIELDS,
-  });
+  const { rows, end } = await readTags(ctx, repository, last, limit, FIELDS);
   const tags = rows.map(({ row, value }) => entryOf(row.slice(2), value));
-  return { tags, next: nextAfter(tags.at(-1)?.name, more) };
+  return { tags, next: end && { last: end.row.slice(2) } };
 }
 
 async function listOf(
@@ -122,13 +120,20 @@ async function listOf(
   listing: Listing,
   digest: Digest,
 ): Promise<TagPage> {
-  const { names, next } = await listNames(ctx, repository, listing, tagOfPrefix(digest));
-  const found = await inTurns(names.filter(isTag), READS_AT_ONCE, async (name: Tag) => {
-    const row = await ctx.records.get(tagKey(repository, name), FIELDS);
-    // Moved since the names were read.
-    return row?.value.digest === digest ? [entryOf(name, row.value)] : [];
-  });
-  return { tags: found.flat(), next };
+  const tags: TagEntry[] = [];
+  let place: Next = listing;
+  for (let round = 0; place && round < ROUNDS && tags.length < listing.limit; round++) {
+    const rest = { ...listing, ...place, limit: listing.limit - tags.length };
+    const { names, next } = await listNames(ctx, repository, rest, tagOfPrefix(digest));
+    const found = await inTurns(names.filter(isTag), READS_AT_ONCE, async (name: Tag) => {
+      const row = await ctx.records.get(tagKey(repository, name), FIELDS);
+      // Moved since the names were read, or hidden.
+      return row?.value.digest === digest && !isLocked(row.value, 'list') ? [entryOf(name, row.value)] : [];
+    });
+    tags.push(...found.flat());
+    place = next;
+  }
+  return { tags, next: place };
 }
 
 async function listNames(ctx: Context, repository: Repository, listing: Listing, prefix: string) {

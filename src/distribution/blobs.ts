@@ -4,6 +4,7 @@ import { judgeRange } from '../http/range.ts';
 import { parseDigest } from '../model/digest.ts';
 import { Problem } from '../model/problem.ts';
 import { deleteBlob, getBlob, getBlobForDownload, linkToBlob, readBlob } from '../registry/blobs.ts';
+import { demandOpen } from '../registry/locks.ts';
 import type { Context } from '../store/context.ts';
 
 /** HEAD a blob (end-2), from the row: never redirected, so that length and digest are always told. */
@@ -18,8 +19,9 @@ export async function headBlob(ctx: Context, { repository, reference }: Reposito
  * since storage answers those past the end or from the end in ways of its own (reference "Downloads").
  */
 export async function getBlobContent(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { repository, reference, request } = call;
+  const { repository, reference, request, policy } = call;
   const digest = parseDigest(reference);
+  await demandOpen(ctx, repository, policy, 'read');
   const link = await getBlobForDownload(ctx, repository, digest);
   const headers = contentHeaders(digest);
   const { size } = link;
@@ -56,9 +58,11 @@ export async function getBlobContent(ctx: Context, call: RepositoryCall): Promis
 /** DELETE a blob (end-10): from this repository alone. */
 export async function deleteBlobLink(
   ctx: Context,
-  { repository, reference }: RepositoryCall,
+  { repository, reference, policy }: RepositoryCall,
 ): Promise<Reply> {
-  await deleteBlob(ctx, repository, parseDigest(reference));
+  const digest = parseDigest(reference);
+  await demandOpen(ctx, repository, policy, 'write');
+  await deleteBlob(ctx, repository, digest);
   return { status: 202, headers: { 'content-length': '0' } };
 }
 

@@ -2,8 +2,9 @@ import type { RegistryCall, RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import { PAGE_LIMIT, nextLink, parsePage } from '../http/page.ts';
 import { parseDigest } from '../model/digest.ts';
+import { demandOpen } from '../registry/locks.ts';
 import { listReferrers } from '../registry/referrers.ts';
-import { listRepositories } from '../registry/repositories.ts';
+import { listCatalog } from '../registry/repositories.ts';
 import { listTags } from '../registry/tags.ts';
 import type { Context } from '../store/context.ts';
 
@@ -22,25 +23,26 @@ export async function ping(): Promise<Reply> {
  */
 export async function getCatalog(ctx: Context, { request, registry, query }: RegistryCall): Promise<Reply> {
   const { n, last } = parsePage(query, CATALOG_PAGE);
-  const { names, more } = await listRepositories(ctx, registry, last, n);
+  const { names, next } = await listCatalog(ctx, registry, last, n);
   const { pathname } = new URL(request.url);
-  return json({ repositories: names }, linkAfter(pathname, n, more ? names.at(-1) : undefined));
+  return json({ repositories: names }, linkAfter(pathname, n, next));
 }
 
 /** GET tags (end-8): byte order, pages of at most 1,000. */
 export async function getTags(ctx: Context, { repository, query }: RepositoryCall): Promise<Reply> {
   const { n, last } = parsePage(query, PAGE_LIMIT);
-  const { tags, more } = await listTags(ctx, repository, last, n);
+  const { tags, next } = await listTags(ctx, repository, last, n);
   const path = `/v2/${repository.name}/tags/list`;
-  return json({ name: repository.name, tags }, linkAfter(path, n, more ? tags.at(-1) : undefined));
+  return json({ name: repository.name, tags }, linkAfter(path, n, next));
 }
 
 /** GET referrers (end-12): an index, empty where nothing is known. */
 export async function getReferrers(
   ctx: Context,
-  { repository, reference, query }: RepositoryCall,
+  { repository, reference, query, policy }: RepositoryCall,
 ): Promise<Reply> {
   const subject = parseDigest(reference);
+  await demandOpen(ctx, repository, policy, 'read');
   const { n, last } = parsePage(query, PAGE_LIMIT);
   const artifactType = query.get('artifactType') || undefined;
   const page = await listReferrers(ctx, repository, subject, { artifactType, last, limit: Math.max(1, n) });

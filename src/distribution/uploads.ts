@@ -6,6 +6,7 @@ import { isRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { mountBlob } from '../registry/blobs.ts';
 import { demandRoom } from '../registry/change/commit.ts';
+import { demandOpen, isClosed } from '../registry/locks.ts';
 import type { Context } from '../store/context.ts';
 import type { Session } from '../uploads/session.ts';
 import {
@@ -30,15 +31,16 @@ const RELATIVE_ONLY = /azsdk-js-|oras|^helm\/|^notation/i;
  * an ordinary 202, as the specification wants. Nothing of it, nor of PATCH and PUT, where storage is used up.
  */
 export async function postUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
-  const { query, repository } = call;
-  demandRoom(call.policy);
+  const { query, repository, policy } = call;
+  demandRoom(policy);
+  await demandOpen(ctx, repository, policy, 'write');
   const mount = query.get('mount');
   const from = query.get('from');
   if (mount !== null && isDigest(mount) && from !== null && isRepositoryName(from)) {
     const source = { registry: repository.registry, name: from };
-    // Without the right to pull there it is as if the blob were not there: an ordinary upload follows.
-    if (call.allows(source, 'pull') && (await mountBlob(ctx, repository, source, mount)))
-      return created(call, mount);
+    // What may not be pulled there is as if it were not there: an ordinary upload follows.
+    const mayPull = call.allows(source, 'pull') && !(await isClosed(ctx, source, policy, 'read'));
+    if (mayPull && (await mountBlob(ctx, repository, source, mount))) return created(call, mount);
   }
   const algorithm = query.get('digest-algorithm') ?? 'sha256';
   if (!isAlgorithm(algorithm)) {
@@ -75,6 +77,7 @@ export async function putUpload(ctx: Context, call: RepositoryCall): Promise<Rep
   const digest = parseDigest(call.query.get('digest') ?? '');
   const chunk = readChunk(call);
   const session = resume(ctx, call, chunk);
+  await demandOpen(ctx, call.repository, call.policy, 'write');
   await finishUpload(ctx, call.repository, session, digest, chunk);
   remember(ctx, session.id, 'ended');
   return created(call, digest);

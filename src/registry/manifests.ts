@@ -1,6 +1,7 @@
 import { parseDigest } from '../model/digest.ts';
 import type { Reference, Repository } from '../model/names.ts';
 import { isLocked } from '../model/policy/locks.ts';
+import { isHeld } from '../model/policy/quarantine.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import { Problem } from '../model/problem.ts';
 import {
@@ -32,9 +33,6 @@ export interface Reading {
   readonly seesQuarantined: boolean;
 }
 
-/** The state of a manifest that quarantine let go. */
-export const PASSED = 'Passed';
-
 /** How exactly the time of the last pull is known, in milliseconds: so seldom it costs a write. */
 const PULL_MS = 3_600_000;
 const PULLS_KEPT = 10_000;
@@ -46,7 +44,8 @@ const INFO = ['digest', 'mediaType', 'size', 'locks', 'quarantine'] as const;
 /**
  * A manifest as it was pushed; its pull is noted. Throws MANIFEST_UNKNOWN; DISALLOWED where a lock forbids reading, or
  * quarantine when it is asked for by digest. One call; two beyond 60 KiB; in a repository that the policy guards two
- * more, one of them after the first. Once an hour one write, which the answer does not wait for.
+ * more, one of them after the first; in a registry that quarantines one more by tag. Once an hour one write, which the
+ * answer does not wait for.
  */
 export async function getManifest(
   ctx: Context,
@@ -75,9 +74,10 @@ async function readServed(
   ctx: Context,
   repository: Repository,
   reference: Reference,
-  { policy, seesQuarantined }: Reading,
+  reading: Reading,
   select?: typeof INFO,
 ): Promise<Served> {
+  const { policy } = reading;
   const guarded = policy.guards(repository.name);
   const [found, owner] = await Promise.all([
     ctx.records.get(servedKey(repository, reference), select),
@@ -87,7 +87,7 @@ async function readServed(
   const served = found.value;
   if (isLocked(owner?.value, 'read')) throw disallowed('the repository is locked against reading');
   if (isLocked(served, 'read')) throw disallowed(`the ${reference.kind} is locked against reading`);
-  if (guarded) await checkManifest(ctx, repository, reference, served, seesQuarantined);
+  if (guarded || policy.quarantine) await checkManifest(ctx, repository, reference, served, reading);
   return served;
 }
 
@@ -97,14 +97,11 @@ async function checkManifest(
   repository: Repository,
   reference: Reference,
   served: Served,
-  seesQuarantined: boolean,
+  { policy, seesQuarantined }: Reading,
 ): Promise<void> {
-  const { locks, quarantine } =
-    reference.kind === 'digest' ? served : await manifestOf(ctx, repository, served.digest);
-  if (isLocked({ locks }, 'read')) {
-    throw disallowed('the manifest is locked against reading');
-  }
-  if (seesQuarantined || quarantine === undefined || quarantine === PASSED) return;
+  const row = reference.kind === 'digest' ? served : await manifestOf(ctx, repository, served.digest);
+  if (isLocked(row, 'read')) throw disallowed('the manifest is locked against reading');
+  if (seesQuarantined || !isHeld(policy, row.quarantine)) return;
   // ACR: under its tag as if it were not there.
   throw reference.kind === 'tag'
     ? unknownManifest(repository, reference)

@@ -66,6 +66,7 @@ export async function listReferrers(
   for (const found of rows) {
     const digest = found.row.slice(prefix.length);
     entries.delete(digest);
+    if (found.value.hidden) continue;
     if (isDigest(digest) && matches(artifactType, found.value.artifactType)) {
       entries.set(digest, () => rowText(ctx, repository, digest, found));
     }

@@ -3,6 +3,7 @@ import { type Digest, parseDigest } from '../../model/digest.ts';
 import { type Manifest, packDigests, referencesOf, referrerDescriptor } from '../../model/manifest.ts';
 import { type Repository, type Tag, referrersTagSubject } from '../../model/names.ts';
 import { isLocked } from '../../model/policy/locks.ts';
+import { QUARANTINED, isHeld } from '../../model/policy/quarantine.ts';
 import type { Policy } from '../../model/policy/policy.ts';
 import { Problem } from '../../model/problem.ts';
 import {
@@ -34,7 +35,6 @@ import {
   remove,
 } from '../../store/records.ts';
 import { discardBytes, physicalName } from '../blobs.ts';
-import { PASSED } from '../manifests.ts';
 import { type References, checkBlobs, checkChildren } from '../references.ts';
 import { type Plan, commitChange, demandRoom, demandWritable, disallowed } from './commit.ts';
 
@@ -45,8 +45,6 @@ const TAG_ROWS = 94;
 
 /** Names of blobs that hold manifests begin with this. */
 export const MANIFEST_PREFIX = 'm-';
-/** The state of a new manifest where the registry quarantines. */
-const QUARANTINED = 'Quarantined';
 const FIELDS = ['digest', 'mediaType', 'size', 'phys', 'quarantine'] as const;
 
 interface Current {
@@ -71,7 +69,7 @@ interface Push {
  * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, when storage is used
  * up, or when the manifest was deleted and can be restored. One read per blob and two more, all at once, then one per
  * child, all at once, then one write; two more on a repository's first manifest, two more when the manifest is there
- * already under another tag; where soft delete is on, two reads more at once with the others.
+ * already under another tag; where soft delete is on, two reads more at once with the others, and one in quarantine.
  */
 export async function putManifest(
   ctx: Context,
@@ -120,7 +118,7 @@ async function readCurrent(
   const keeps = policy.softDeleteDays !== undefined;
   const [found, manifest, kept, ...rows] = await Promise.all([
     ctx.records.get(repositoryKey(repository)),
-    withManifest || keeps || tags.length === 0
+    withManifest || keeps || policy.quarantine || tags.length === 0
       ? ctx.records.get(manifestKey(repository, digest), FIELDS)
       : ('unread' as const),
     keeps ? ctx.records.get(deletedManifestKey(repository, digest), []) : undefined,
@@ -176,8 +174,7 @@ function planPush(push: Push, bytes: StoredBytes, current: Current, references: 
   const { repository, manifest, tags, policy } = push;
   const { digest, mediaType, subject } = manifest;
   const present = isPresent(push, current);
-  const state = current.manifest === 'unread' ? undefined : current.manifest?.value.quarantine;
-  const held = present ? state !== undefined && state !== PASSED : policy.quarantine;
+  const held = isHeld(policy, stateOf(current.manifest));
   const size = manifest.bytes.length;
   return {
     repository: current.repository,
@@ -195,6 +192,10 @@ function planPush(push: Push, bytes: StoredBytes, current: Current, references: 
       ...(subject ? [writeReferrer(repository, subject, manifest)] : []),
     ],
   };
+}
+
+function stateOf(manifest: Current['manifest']): string | undefined {
+  return manifest === 'unread' ? undefined : manifest?.value.quarantine;
 }
 
 function isPresent({ manifest }: Push, current: Current): boolean {
@@ -215,7 +216,10 @@ function writeManifest(
   if (present) {
     // Bytes that it names are written into rows of tags: it must name them still.
     const read = found && found !== 'unread' && bytes.phys !== undefined;
-    return merge(key, { stamp }, read ? ifMatch(found.etag) : ifPresent);
+    // From before the policy: now a scanner sees it.
+    const unjudged = policy.quarantine && stateOf(found) === undefined;
+    const row = { stamp, ...(unjudged && { quarantine: QUARANTINED }) };
+    return merge(key, row, read ? ifMatch(found.etag) : ifPresent);
   }
   const refs = packDigests(referencesOf(manifest));
   const row: ManifestRow = {
@@ -285,5 +289,6 @@ export function writeReferrer(
     ...(descriptor.length <= INLINE_LIMIT && { descriptor }),
     ...(hidden && { hidden }),
   };
-  return put(referrerKey(repository, subject, manifest.digest), row, always);
+  // Pushed again, it stays hidden.
+  return merge(referrerKey(repository, subject, manifest.digest), row, always);
 }
