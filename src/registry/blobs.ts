@@ -166,6 +166,7 @@ export async function publishBlob(
     const stamp = ctx.stamp();
     const row = { phys: content?.value.phys ?? phys, size, touched: stamp, linked: stamp };
     await linkContent(ctx, repository, digest, row, content ? ifMatch(content.etag) : ifAbsent);
+    if (!content) ctx.grew(repository.registry, size);
   });
 }
 
