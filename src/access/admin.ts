@@ -18,8 +18,13 @@ export function adminPasswords(
 ): readonly { readonly name: (typeof ADMIN_PASSWORD_NAMES)[number]; readonly value: string }[] {
   return ADMIN_PASSWORD_NAMES.map((name, i) => {
     const input = JSON.stringify(['admin-password', registry, name, document.admin.generations[i]]);
-    return { name, value: createHmac('sha256', ctx.settings.uploadKey).update(input).digest('base64url') };
+    return { name, value: passwordOf(createHmac('sha256', ctx.settings.uploadKey).update(input).digest()) };
   });
+}
+
+/** Random bytes as a password. None begins with a dash: `az` and others take what does for an option. */
+export function passwordOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url').replace(/^-/, '_');
 }
 
 /** Which password of an enabled admin user `value` is, as tokens carry it; undefined for none. */

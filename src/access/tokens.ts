@@ -3,6 +3,7 @@ import type { PasswordDocument, TokenDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
+import { passwordOf } from './admin.ts';
 import { changeRights } from './registry.ts';
 import { getResource, listResources } from './resources.ts';
 
@@ -113,7 +114,7 @@ export async function generatePasswords(
   const created = ctx.now();
   const fresh = wanted.map((which) => ({
     name: which,
-    value: Buffer.from(ctx.random(32)).toString('base64url'),
+    value: passwordOf(ctx.random(32)),
     created,
     ...(expiry !== undefined && { expiry }),
   }));
