@@ -2,7 +2,7 @@ import { challenge, readBasic } from '../auth/authorize.ts';
 import { type Trail, actOn } from '../events/audit.ts';
 import { callKind } from '../guard/limits.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
-import { type RegistryName, isRegistryName, parseRepositoryName } from '../model/names.ts';
+import { type RegistryName, type Repository, isRegistryName, parseRepositoryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
@@ -120,8 +120,11 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
       reference,
       subject,
       allows,
-      demand: (action: 'metadata_write' | 'quarantine_write') => {
-        if (!allows(repository, action)) throw challenge(arrival, action, repository, 'insufficient');
+      demand: (action: 'pull' | 'metadata_write' | 'quarantine_write', where?: Repository) => {
+        if (allows(where ?? repository, action)) return;
+        throw where && where.name !== repository.name
+          ? challenge(arrival, action, where, 'insufficient', [permission, repository])
+          : challenge(arrival, action === 'pull' ? permission : action, repository, 'insufficient');
       },
       policy,
       noted: trail,

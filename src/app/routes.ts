@@ -116,6 +116,7 @@ export const metadataRoutes: readonly RepositoryRoute[] = [
     tail: /\/_tags\/([^/]*)$/,
     methods: {
       GET: ['metadata_read', artifacts('getTag')],
+      PUT: ['push', artifacts('putTag'), { audit: 'Push' }],
       PATCH: ['metadata_write', artifacts('patchTag')],
       DELETE: ['delete', artifacts('deleteTagOnly'), { audit: 'Untag' }],
     },

@@ -197,14 +197,18 @@ export function readBasic(header: string): Credentials | undefined {
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** ACR's 401: one header, quoted, no space after commas, since `az` splits at spaces (ACR wire section 3.1). */
+/**
+ * ACR's 401: one header, quoted, no space after commas, since `az` splits at spaces (ACR wire section 3.1). `beside`:
+ * what the same token must allow as well.
+ */
 export function challenge(
   { origin }: Arrival,
   permission: Permission,
   repository: Repository | undefined,
   failure: Failure,
+  beside?: readonly [permission: Permission, repository: Repository],
 ): Problem {
-  const asked = askedFor(permission, repository);
+  const asked = [...askedFor(permission, repository), ...(beside ? askedFor(...beside) : [])];
   const scope = asked.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`).join(' ');
   const error = { none: '', invalid: ',error="invalid_token"', insufficient: ',error="insufficient_scope"' }[
     failure

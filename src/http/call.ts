@@ -23,8 +23,11 @@ export interface RepositoryCall extends RegistryCall {
   readonly noted?: Pick<Trail, 'digest' | 'mediaType' | 'artifactType' | 'size'>;
   /** What else the caller may do, here and in other repositories of the registry: ACR's word of an action. */
   readonly allows: (repository: Repository, action: 'pull' | 'push' | 'quarantine_read') => boolean;
-  /** Throws UNAUTHORIZED, with the challenge for the action, unless the caller may do it here. */
-  readonly demand: (action: 'metadata_write' | 'quarantine_write') => void;
+  /**
+   * Throws UNAUTHORIZED unless the caller may do it here, or in another repository; with the challenge for that, and for
+   * what the route demands here.
+   */
+  readonly demand: (action: 'pull' | 'metadata_write' | 'quarantine_write', where?: Repository) => void;
   readonly policy: Policy;
 }
 

@@ -11,10 +11,13 @@ import { type TagEntry, listTagEntries, setTagAttributes, showTag, untag } from 
 import type { RepositoryCall } from '../http/call.ts';
 import type { Reply } from '../http/message.ts';
 import { parseDigest } from '../model/digest.ts';
+import { parseTag } from '../model/names.ts';
 import { attributesOf } from '../model/policy/locks.ts';
+import { setTag } from '../registry/copy/retag.ts';
 import type { Context } from '../store/context.ts';
 import { readChange } from './attributes.ts';
 import { envelope, linkTo, parseListing, requestIds, timeText } from './body.ts';
+import { readSource } from './source.ts';
 
 /** GET `/acr/v1/{name}/_tags`: tags with times, all or those of one manifest (`digest`). */
 export async function getTagList(ctx: Context, call: RepositoryCall): Promise<Reply> {
@@ -48,6 +51,23 @@ export async function deleteTagOnly(ctx: Context, call: RepositoryCall): Promise
     status: 202,
     headers: { 'content-length': '0', 'x-ms-int-docker-content-digest': digest, ...requestIds(call) },
   };
+}
+
+/**
+ * PUT `/acr/v1/{name}/_tags/{tag}`: our own. Points a tag at a manifest that the registry has, here or in another
+ * repository, from which it is copied without its bytes; 200 where it was so already.
+ */
+export async function putTag(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, policy, cause } = call;
+  const tag = parseTag(call.reference);
+  const source = await readSource(call);
+  call.demand('pull', source.repository);
+  const reading = { policy, seesQuarantined: call.allows(source.repository, 'quarantine_read') };
+  const { changed, ...info } = await setTag(ctx, repository, tag, source, reading, cause);
+  if (call.noted) Object.assign(call.noted, info);
+  const found = await showTag(ctx, repository, tag);
+  const headers = { 'docker-content-digest': info.digest };
+  return { ...envelope(call, { tag: tagFields(found) }, headers), status: changed ? 201 : 200 };
 }
 
 /** GET `/acr/v1/{name}/_manifests`: manifests with times, sizes, platforms and tags. */

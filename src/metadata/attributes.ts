@@ -69,7 +69,8 @@ export async function readChange(request: RegistryRequest, kind: Kind): Promise<
   return change;
 }
 
-function parseObject(text: string): object {
+/** The fields of a body. Throws REQUEST_INVALID for what is no JSON object. */
+export function parseObject(text: string): object {
   let value: unknown;
   try {
     value = JSON.parse(text);

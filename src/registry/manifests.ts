@@ -60,6 +60,18 @@ export async function getManifest(
   return { digest, mediaType, size, bytes };
 }
 
+/** The same where it is no pull: nothing is noted. */
+export async function readManifest(
+  ctx: Context,
+  repository: Repository,
+  reference: Reference,
+  reading: Reading,
+): Promise<ManifestInfo & { readonly bytes: Uint8Array }> {
+  const found = await readServed(ctx, repository, reference, reading);
+  const { digest, mediaType, size } = found;
+  return { digest, mediaType, size, bytes: await readStored(ctx, repository, found) };
+}
+
 /** What a HEAD needs. Throws as `getManifest`. One call; two more where the policy guards. */
 export async function statManifest(
   ctx: Context,

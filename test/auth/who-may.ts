@@ -108,6 +108,7 @@ const ROUTES = `
   DELETE /acr/v1/team/app                        delete
   GET    /acr/v1/team/app/_tags                  metadata_read
   GET    /acr/v1/team/app/_tags/latest           metadata_read
+  PUT    /acr/v1/team/app/_tags/latest           push
   PATCH  /acr/v1/team/app/_tags/latest           metadata_write
   DELETE /acr/v1/team/app/_tags/latest           delete
   GET    /acr/v1/team/app/_manifests             metadata_read

@@ -257,7 +257,7 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
   test.each([
     ['POST', NAME, 'GET, PATCH, DELETE'],
     ['HEAD', `${NAME}/_tags`, 'GET'],
-    ['PUT', `${NAME}/_tags/latest`, 'GET, PATCH, DELETE'],
+    ['POST', `${NAME}/_tags/latest`, 'GET, PUT, PATCH, DELETE'],
     ['DELETE', `${NAME}/_manifests/${UNKNOWN}`, 'GET, PATCH'],
   ])('%s of %s is not allowed, and Allow tells what is', async (method, path, allow) => {
     const answer = await app.fetch(method, `/acr/v1/${path}`);
