@@ -6,7 +6,7 @@ import { nextLink, parsePage } from '../http/page.ts';
 import { parseDigest } from '../model/digest.ts';
 import { type Tag, parseTag } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { restoreManifest } from '../registry/change/restore.ts';
+import { restoreManifest } from '../registry/change/restoration/restore.ts';
 import type { Context } from '../store/context.ts';
 import { envelope, json, timeText } from './body.ts';
 

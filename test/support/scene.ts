@@ -10,6 +10,7 @@ export const NAME = 'team/app';
 
 const ACR = `/acr/v1/${NAME}`;
 const V2 = `/v2/${NAME}`;
+const DELETED = `/acr/v1/_deleted/${NAME}`;
 const MIB = 1024 * 1024;
 
 /** Each request that costs something of its own. */
@@ -135,6 +136,18 @@ export const scenes = {
     return () => send('GET', `${ACR}/_manifests/${index.digest}`);
   }),
   referrers: withTag((send, digest) => send('GET', `${V2}/referrers/${digest}`)),
+  restore: withDeleted({}, (send, digest) => restore(send, digest)),
+  restoreLarge: withDeleted({ text: 'x'.repeat(70_000) }, (send, digest) => restore(send, digest)),
+  restoreLast: withDeleted({ last: true }, (send, digest) => restore(send, digest)),
+  restoreTag: withDeleted({ untag: true }, (send, digest) => restore(send, digest)),
+  restoreForced: async (send) => {
+    const act = await withDeleted({}, (_, digest) => restore(send, digest, '?force=true'))(send);
+    await publish(send, NAME, 'v1', document('fresh'));
+    return act;
+  },
+  deletedManifests: withDeleted({}, (send) => send('GET', `${DELETED}/_manifests`)),
+  deletedTags: withDeleted({}, (send) => send('GET', `${DELETED}/_tags`)),
+  deletedCatalog: withDeleted({ last: true }, (send) => send('GET', '/acr/v1/_deleted/_catalog')),
 } satisfies Record<string, Scene>;
 
 function get(path: string): Scene {
@@ -148,6 +161,26 @@ function withTag(act: (send: Send, digest: string) => Promise<Answer>): Scene {
     await publish(send, NAME, 'v1', manifest);
     return () => act(send, manifest.digest);
   };
+}
+
+/** With a deleted manifest of two layers that was tagged `v1`, or one that lost the tag alone. */
+function withDeleted(
+  { text = 'deleted', last = false, untag = false },
+  act: (send: Send, digest: string) => Promise<Answer>,
+): Scene {
+  return async (send) => {
+    const layers = [noise(10), noise(20)];
+    for (const bytes of layers) await upload(send, NAME, bytes);
+    const manifest = document(text, { layers: layers.map(descriptor) });
+    await publish(send, NAME, 'v1', manifest);
+    if (!last) await publish(send, NAME, 'other', document('other'));
+    await send('DELETE', `${V2}/manifests/${untag ? 'v1' : manifest.digest}`);
+    return () => act(send, manifest.digest);
+  };
+}
+
+async function restore(send: Send, digest: string, query = ''): Promise<Answer> {
+  return await send('POST', `${DELETED}/_manifests/${digest}${query}`, { body: Buffer.from('{"tag":"v1"}') });
 }
 
 /** With three images whose configs nobody has read; `act` may prepare more. */
