@@ -1,10 +1,12 @@
 import type { Cause } from '../events/event.ts';
 import { isDigest } from '../model/digest.ts';
-import { isRegistryName, isRepositoryName } from '../model/names.ts';
+import { type RegistryName, isRegistryName, isRepositoryName } from '../model/names.ts';
 import { isStamp } from '../model/stamp.ts';
 import { discardLater } from '../registry/blobs.ts';
 import { goOnDeleting } from '../registry/change/removal/remove.ts';
-import { sweepEvents, sweepUploads } from '../lifecycle/sweep.ts';
+import { collect } from '../lifecycle/collect/collect.ts';
+import { beginMeasurement, saveMeasured } from '../lifecycle/usage/measurement.ts';
+import { sweepEvents } from '../lifecycle/sweep.ts';
 import { JOB_QUEUE, type Job } from '../store/work.ts';
 import type { App } from './compose.ts';
 
@@ -15,6 +17,9 @@ export const queues: readonly string[] = [JOB_QUEUE];
 export const timers: readonly { readonly name: string; readonly schedule: string }[] = [
   { name: 'sweep', schedule: '0 17 3 * * *' },
 ];
+
+/** How long a collection runs before it leaves the rest to a job: less than a queue hides that job for. */
+const COLLECT_MS = 4 * 60_000;
 
 /** Runs one job. Throwing lets the queue hand it out again. */
 export async function runJob(app: App, queue: string, body: unknown): Promise<void> {
@@ -29,6 +34,7 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
     const { registry, name, digest } = job;
     return await discardLater(context, { registry, name }, digest);
   }
+  if (job.kind === 'collect') return await collectSome(app, job.registry);
   const { registry, name, before, created, cause } = job;
   const policy = await app.policy(registry);
   await goOnDeleting(context, { repository: { registry, name }, before, created, policy, cause });
@@ -37,17 +43,26 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
 /** Runs what a timer is for. */
 export async function runTimer(app: App, name: string): Promise<void> {
   if (name !== 'sweep') throw new Error(`no timer is called ${JSON.stringify(name)}`);
-  for (const registry of app.config.registries) {
-    const uploads = await sweepUploads(app.context, registry);
-    app.context.log('info', 'swept uploads', { registry, ...uploads });
-  }
+  for (const registry of app.config.registries) await collectSome(app, registry);
   app.context.log('info', 'swept events', await sweepEvents(app.context));
+}
+
+async function collectSome({ context }: App, registry: RegistryName): Promise<void> {
+  const mark = await beginMeasurement(context, registry);
+  const { finished, seconds, totals, measured } = await collect(context, registry, {
+    milliseconds: COLLECT_MS,
+  });
+  context.log('info', 'collected', { registry, finished, seconds, ...totals });
+  if (measured) await saveMeasured(context, registry, mark, measured);
+  if (!finished) await context.work.send({ kind: 'collect', registry });
 }
 
 function parseJob(body: unknown): Job | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { kind, registry, name, ...rest }: Partial<Record<string, unknown>> = { ...body };
-  if (typeof registry !== 'string' || !isRegistryName(registry) || typeof name !== 'string') return undefined;
+  if (typeof registry !== 'string' || !isRegistryName(registry)) return undefined;
+  if (kind === 'collect') return { kind, registry };
+  if (typeof name !== 'string') return undefined;
   if (kind === 'discard') {
     const { digest } = rest;
     return typeof digest === 'string' && isDigest(digest) ? { kind, registry, name, digest } : undefined;

@@ -3,15 +3,24 @@ import type { Reply } from '../http/message.ts';
 import { judgeRange } from '../http/range.ts';
 import { parseDigest } from '../model/digest.ts';
 import { Problem } from '../model/problem.ts';
-import { deleteBlob, getBlob, getBlobForDownload, linkToBlob, readBlob } from '../registry/blobs.ts';
+import { deleteBlob, findBlob, getBlobForDownload, linkToBlob, readBlob } from '../registry/blobs.ts';
+import { relyOnLink } from '../registry/references.ts';
 import { demandOpen } from '../registry/locks.ts';
 import type { Context } from '../store/context.ts';
 
-/** HEAD a blob (end-2), from the row: never redirected, so that length and digest are always told. */
-export async function headBlob(ctx: Context, { repository, reference }: RepositoryCall): Promise<Reply> {
+/**
+ * HEAD a blob (end-2), from the row: never redirected, so that length and digest are always told. To whoever may push
+ * it says that the blob need not be uploaded, so the link is kept from collection until the manifest is there.
+ */
+export async function headBlob(ctx: Context, call: RepositoryCall): Promise<Reply> {
+  const { repository, reference } = call;
   const digest = parseDigest(reference);
-  const { size } = await getBlob(ctx, repository, digest);
-  return { status: 200, headers: { ...contentHeaders(digest), 'content-length': String(size) } };
+  const link = call.allows(repository, 'push')
+    ? await relyOnLink(ctx, repository, digest)
+    : await findBlob(ctx, repository, digest);
+  if (!link) throw new Problem('BLOB_UNKNOWN', { digest });
+  const headers = { ...contentHeaders(digest), 'content-length': String(link.size) };
+  return { status: 200, headers };
 }
 
 /**

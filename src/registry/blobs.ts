@@ -1,5 +1,5 @@
 import type { Digest } from '../model/digest.ts';
-import type { Repository } from '../model/names.ts';
+import type { RegistryName, Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { type LinkRow, type StoredBytes, contentKey, linkKey } from '../model/record.ts';
 import type { BlobName, ByteRange } from '../store/blobs.ts';
@@ -31,7 +31,7 @@ export async function findBlob(
 }
 
 /** The repository's link to a blob. Throws BLOB_UNKNOWN. */
-export async function getBlob(ctx: Context, repository: Repository, digest: Digest): Promise<LinkRow> {
+async function getBlob(ctx: Context, repository: Repository, digest: Digest): Promise<LinkRow> {
   const link = await findBlob(ctx, repository, digest);
   if (!link) throw new Problem('BLOB_UNKNOWN', { digest });
   return link;
@@ -111,18 +111,25 @@ export async function readStored(
   return Buffer.concat(await Array.fromAsync(pieces));
 }
 
+/**
+ * Keeps this instance from redirecting to a blob that is being taken from a repository, whose link is `row`: to be
+ * called before, and again after it, for a download that read the row before it went and began after the first mark.
+ */
+export function forgetLink(ctx: Context, registry: RegistryName, row: string): void {
+  keepLink(ctx, `${registry}!${row}`, undefined);
+}
+
 /** Removes the link; the bytes stay for other repositories and for collection. Throws BLOB_UNKNOWN. One call. */
 export async function deleteBlob(ctx: Context, repository: Repository, digest: Digest): Promise<void> {
   const key = linkKey(repository, digest);
-  keepLink(ctx, `${repository.registry}!${key.row}`, undefined);
+  forgetLink(ctx, repository.registry, key.row);
   try {
     await ctx.records.batch(key.table, key.partition, [remove(key, ifPresent)]);
   } catch (error) {
     if (error instanceof Conflict) throw new Problem('BLOB_UNKNOWN', { digest }, { cause: error });
     throw error;
   }
-  // Again, for a download that read the row before it went and began after the first mark.
-  keepLink(ctx, `${repository.registry}!${key.row}`, undefined);
+  forgetLink(ctx, repository.registry, key.row);
 }
 
 /**

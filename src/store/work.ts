@@ -11,6 +11,8 @@ export type Job =
       readonly name: string;
       readonly digest: Digest;
     }
+  /** Go on with the collection of a registry. */
+  | { readonly kind: 'collect'; readonly registry: RegistryName }
   /** Delete what is left of what a repository held at its version `before`, see `registry/change/removal/remove.ts`. */
   | {
       readonly kind: 'delete-repository';

@@ -133,7 +133,9 @@ export function workContract(
   });
 }
 
-function newJob(suffix = ''): Job {
+type Discard = Extract<Job, { kind: 'discard' }>;
+
+function newJob(suffix = ''): Discard {
   return {
     kind: 'discard',
     registry: freshRegistry(),
@@ -142,12 +144,12 @@ function newJob(suffix = ''): Job {
   };
 }
 
-function isAbout(delivery: Delivery, job: Job): boolean {
+function isAbout(delivery: Delivery, job: Discard): boolean {
   const { body } = delivery;
   return typeof body === 'object' && body !== null && 'name' in body && body.name === job.name;
 }
 
-function find(work: Work, job: Job, hideSeconds: number): Promise<Delivery | undefined> {
+function find(work: Work, job: Discard, hideSeconds: number): Promise<Delivery | undefined> {
   return poll(async () => {
     const deliveries = await work.receive(32, hideSeconds);
     return deliveries.find((delivery) => isAbout(delivery, job));

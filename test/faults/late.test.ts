@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { runTimer } from '../../src/app/jobs.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import { openTestApp } from '../support/app.ts';
-import { clientOf, stream, upload } from '../support/client.ts';
+import { clientOf, document, publish, stream, upload } from '../support/client.ts';
 import { breaches, strayBlobs } from '../support/invariants.ts';
 import { beginUpload, closing, pullBlob } from '../support/push.ts';
 import { noise } from '../support/sample.ts';
+import { descriptor } from '../support/scene.ts';
 
 const SESSION_SECONDS = 3600;
 const DAY_MS = 86_400_000;
@@ -19,7 +20,7 @@ function slowly(bytes: Uint8Array, wait: () => void): AsyncIterable<Uint8Array> 
   })();
 }
 
-test('an upload may end after its session expired, but not when the sweep may be at it', async () => {
+test('an upload may end after its session expired, but not when collection may be at it', async () => {
   for (const [late, status] of [
     [1000, 201],
     [2000, 404],
@@ -37,13 +38,16 @@ test('an upload may end after its session expired, but not when the sweep may be
   }
 });
 
-test('the sweep takes copies that lost to an older one, and never what is in use', async () => {
+test('collection takes copies that lost to an older one, and never what is in use', async () => {
   const app = await openTestApp({ settings: { downloads: 'proxy' } });
   const send = clientOf(app.app);
   const bytes = [noise(50), noise(60), noise(0)];
-  for (const name of ['one', 'two', 'three'])
+  const manifest = document('image', { layers: bytes.map(descriptor) });
+  for (const name of ['one', 'two', 'three']) {
     for (const one of bytes)
       expect((await (name === 'two' ? stream : upload)(send, name, one)).status).toBe(201);
+    expect((await publish(send, name, 'v1', manifest)).status).toBe(201);
+  }
   expect((await strayBlobs(app.stores, app.registry)).length).toBe(4);
   for (let day = 0; day < 10; day++) {
     app.clock.advance(DAY_MS);

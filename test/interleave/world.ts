@@ -1,11 +1,12 @@
 import { type TestAppOptions, type TestApp, openTestApp } from '../support/app.ts';
 import { createChance } from '../support/chance.ts';
 import { type Answer, type Send, clientOf } from '../support/client.ts';
-import { intercept } from '../support/intercept.ts';
+import { type PortCall, intercept } from '../support/intercept.ts';
 import { breaches, strayBlobs } from '../support/invariants.ts';
 import { sameBytes } from '../support/sample.ts';
 import { type Choose, createScheduler, exhaust } from '../support/schedule.ts';
 import { runTimer } from '../../src/app/jobs.ts';
+import { collect } from '../../src/lifecycle/collect/collect.ts';
 import type { Stores } from '../../src/app/compose.ts';
 import type { Context } from '../../src/store/context.ts';
 
@@ -17,6 +18,13 @@ export interface World {
   readonly stores: Stores;
   /** Runs clients side by side, in an order that the seed or the search decides. */
   readonly race: (...clients: (() => Promise<Answer>)[]) => Promise<Answer[]>;
+  /** Runs a collection, as one of the clients. */
+  readonly collect: () => Promise<Answer>;
+  /**
+   * Lets time pass. The registry's settings are read anew after that, for all clients of this instance at once; here
+   * it happens before a race, in which one client would wait for another's call.
+   */
+  readonly pass: (milliseconds: number) => Promise<void>;
   /** What does not hold now. */
   readonly breaches: () => Promise<string[]>;
   /** Whether the repository serves exactly these bytes under this digest. */
@@ -31,19 +39,32 @@ export interface WorldOptions extends TestAppOptions {
   /** Spoils randomness. */
   readonly dice?: (random: Context['random']) => Context['random'];
   readonly grain?: 'calls' | 'actors';
+  /** Calls that happen at once: no other call of the story can meet them, so their place in the order is all one. */
+  readonly unmet?: (call: PortCall) => boolean;
+  /** Spoils collections. */
+  readonly collector?: (ctx: Context) => Context;
 }
 
 /** What happens in one world, and what must be true of it. Throws when it is not. */
 export type Story = (world: World) => Promise<void>;
 
 const DAY_MS = 86_400_000;
+/** Bytes for marks: a few are there, and making room for millions takes longer than all the rest. */
+const MARKS = 4096;
 /** Small blocks make short bodies long. */
 const BLOCK = 64;
 
 export async function openWorld(
   seed: number,
   choose: Choose,
-  { spoil = (stores) => stores, dice = (random) => random, grain, ...options }: WorldOptions = {},
+  {
+    spoil = (stores) => stores,
+    dice = (random) => random,
+    grain,
+    unmet = () => false,
+    collector = (ctx) => ctx,
+    ...options
+  }: WorldOptions = {},
 ): Promise<World> {
   const scheduler = createScheduler(grain);
   const opened: Stores[] = [];
@@ -55,7 +76,9 @@ export async function openWorld(
     settings: { downloads: 'proxy', ...options.settings },
     wrap: (stores) => {
       opened.push(stores);
-      return intercept(spoil(stores), scheduler);
+      return intercept(spoil(stores), {
+        hook: async (call, run) => await (unmet(call) ? run() : scheduler.hook(call, run)),
+      });
     },
   });
   const [stores = test.stores] = opened;
@@ -66,6 +89,14 @@ export async function openWorld(
     test,
     stores,
     race: (...clients) => scheduler.run(clients, choose),
+    async pass(milliseconds) {
+      test.clock.advance(milliseconds);
+      await test.app.policy(test.registry);
+    },
+    async collect() {
+      await collect(collector(context), test.registry, { memory: MARKS });
+      return { status: 200, headers: {}, bytes: new Uint8Array(0) };
+    },
     breaches: () => breaches(stores, test.registry),
     async serves(repository, digest, bytes) {
       const answer = await send('GET', `/v2/${repository}/blobs/${digest}`);

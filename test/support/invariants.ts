@@ -10,7 +10,7 @@ type Row = StoredBytes &
     readonly subject?: string;
     readonly event?: string;
   };
-type Rows = ReadonlyMap<string, Row>;
+export type Rows = ReadonlyMap<string, Row>;
 
 /**
  * What must hold of stored rows and bytes whenever no request is under way, whatever happened before; one sentence for
@@ -45,7 +45,8 @@ function physOf(rows: Rows): string[] {
   return [...rows.values()].flatMap(({ phys }) => phys ?? []);
 }
 
-async function readTable(
+/** The rows of a registry, by partition. */
+export async function readTable(
   { records }: Stores,
   table: TableName,
   registry: RegistryName,

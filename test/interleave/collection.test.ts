@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import * as collection from './collection.ts';
+import { type Story, type WorldOptions, eachSeed, everyOrder } from './world.ts';
+
+const SEEDS = 60;
+const DAYS = { uploadSeconds: 6 * 86_400 };
+
+describe('nothing that was acknowledged is lost, and nothing is left over, when collection runs beside', () => {
+  test.each<[string, Story, WorldOptions?]>([
+    ['a push of layers that nobody needed', collection.pushKnown],
+    ['two such pushes and another collection', collection.pushMany],
+    ['an upload of the same content elsewhere', collection.uploadKnown],
+    ['a mount of a layer that its source loses', collection.mountOld],
+    ['a tag that moves, and the deletion of its image', collection.retagAndDelete],
+    ['a deletion, and a push of the same layer', collection.pushAndDelete],
+    ['the deletion of a layer, and its upload', collection.deleteAndUpload],
+    [
+      'an index before its children, and a signature',
+      collection.indexFirst,
+      { settings: { sparseIndexes: true } },
+    ],
+    ['a large manifest', collection.pushLarge, { blockSize: 100_000 }],
+    ['a large manifest pushed again and deleted', collection.largeAgain, { blockSize: 100_000 }],
+    ['the last push of a repository, and its first', collection.firstAndLast],
+    ['a PUT that is repeated days later', collection.repeatedPut, { settings: DAYS }],
+    ['a session used anew for other bytes', collection.forkedPut, { settings: DAYS }],
+    ['a deletion that is taken back later', collection.deleteAndRestore],
+    ['the restoration of a deleted image', collection.restoreSmall],
+    ['the restoration of a large one', collection.restoreLarge, { blockSize: 100_000 }],
+    ['an image deleted and restored twice', collection.toAndFro],
+  ])('%s', async (_, story, options) => {
+    expect(await eachSeed(SEEDS, story, options)).toBe(SEEDS);
+  });
+});
+
+describe('in every order of storage calls', () => {
+  test.each<[string, Story, WorldOptions?]>([
+    ['a push of layers that nobody needed', collection.pushKnown],
+    ['an upload of the same content elsewhere', collection.uploadKnown],
+    ['a mount of a layer that its source loses', collection.mountOld],
+    ['the deletion of a layer, and its upload', collection.deleteAndUpload],
+    ['a deletion that is taken back later', collection.deleteAndRestore],
+    ['the restoration of a deleted image', collection.restoreSmall],
+    ['a PUT that is repeated days later', collection.repeatedPut, { settings: DAYS }],
+  ])(
+    'collection beside %s',
+    async (_, story, options) => {
+      const start = Date.now();
+      const n = await everyOrder(story, 20_000, { unmet: collection.alone, ...options });
+      console.log(_, n, Date.now() - start);
+      expect(n).toBeGreaterThan(50);
+    },
+    120_000,
+  );
+});
