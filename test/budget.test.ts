@@ -135,8 +135,8 @@ const kept: readonly Row[] = [
   ['restoreLarge', 10, 5, 200, 'the same of more than 60 KiB: its bytes are read and stored anew'],
   [
     'restoreLast',
-    13,
-    7,
+    11,
+    6,
     200,
     'the same where the repository is gone: what it was, and its name in the catalog',
   ],
