@@ -26,6 +26,8 @@ import { dropHusk } from './removal/name.ts';
 
 /** Tags deleted in one transaction: up to four rows each beside five others, 100 rows at most. */
 const TAGS_PER_BATCH = 23;
+/** Tags whose locks are looked at before the first goes: what one call reads. */
+const TAGS_LOOKED_AT = 1000;
 /** Referrers deleted between two looks at their subject. */
 const REFERRERS_AT_ONCE = 100;
 
@@ -103,11 +105,11 @@ async function deleteStep(
     if (!before) await dropHusk(ctx, repository);
     if (!before || !manifest) throw unknownManifest(repository, { kind: 'digest', digest });
     if (isLocked(manifest.value, 'delete', 'write')) throw disallowed('the manifest is locked');
-    if (tagRows.rows.some(({ value }) => value.locked)) throw disallowed('a tag of the manifest is locked');
+    if (tagRows.locked !== undefined) throw disallowed(`the tag ${tagRows.locked} of the manifest is locked`);
     step = { finished: false, tags: [], referrers };
     if (referrers.length > 0) return undefined;
     const finished = !tagRows.more;
-    const tags = tagRows.rows.map(({ tag }) => tag);
+    const { tags } = tagRows;
     step = { finished, tags, referrers };
     const gone = { manifests: finished ? [digest] : [], tags };
     const keep = await keepDeleted(ctx, repository, before.value, policy, gone);
@@ -127,6 +129,7 @@ async function deleteStep(
   return step;
 }
 
+/** Tags for one transaction; the first that is locked among many more: none goes when another may not. */
 async function readTagRows(ctx: Context, repository: Repository, digest: Digest) {
   const prefix = tagOfPrefix(digest);
   const { rows, more } = await ctx.records.range<TagOfRow>({
@@ -134,10 +137,16 @@ async function readTagRows(ctx: Context, repository: Repository, digest: Digest)
     partition: repositoryPartition(repository),
     from: prefix,
     before: `${prefix}~`,
-    limit: TAGS_PER_BATCH,
+    limit: TAGS_LOOKED_AT,
     select: ['locked'],
   });
-  return { rows: rows.map(({ row, value }) => ({ tag: parseTag(row.slice(prefix.length)), value })), more };
+  const tags = rows.map(({ row }) => parseTag(row.slice(prefix.length)));
+  const locked = rows.find(({ value }) => value.locked)?.row.slice(prefix.length);
+  return {
+    tags: tags.slice(0, TAGS_PER_BATCH),
+    more: more || tags.length > TAGS_PER_BATCH,
+    locked,
+  };
 }
 
 /** Some of the manifests whose subject this is; the index that a client keeps under a referrers tag is none. */
