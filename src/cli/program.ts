@@ -4,6 +4,7 @@ import { openSessions } from './client/session.ts';
 import type { Command, Group, Surroundings } from './command.ts';
 import { login, logout } from './commands/account.ts';
 import { admin } from './commands/admin.ts';
+import { image } from './commands/images.ts';
 import { role } from './commands/roles.ts';
 import { scopeMap } from './commands/scopemaps.ts';
 import { network } from './commands/settings/network.ts';
@@ -26,6 +27,7 @@ export const program: readonly (Command | Group)[] = [
   network,
   policy,
   usage,
+  image,
 ];
 
 /** Runs the command that `words` name and returns its exit code: 0 done, 1 refused or failed, 2 called wrongly. */

@@ -85,7 +85,7 @@ async function listen(server: Server): Promise<number> {
   return address.port;
 }
 
-/** Basic credentials of the admin user, then the management API: what the app does, without the rest of it. */
+/** Basic credentials of the admin user, then the API that was asked for: what the app does, without the rest of it. */
 async function serve(app: TestApp, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { registry } = app;
   const ctx = app.app.context;
@@ -99,6 +99,13 @@ async function serve(app: TestApp, request: IncomingMessage, response: ServerRes
   if (username !== registry || !matchAdmin(ctx, registry, document, password ?? '')) {
     response.writeHead(401, { 'content-type': 'application/json' });
     response.end('{"error":{"code":"AuthenticationFailed","message":"authentication required"}}');
+    return;
+  }
+  if (url.pathname.startsWith('/acr/')) {
+    // Under the name that the client asked for.
+    const answer = await app.fetch(method, url.href, { body: request });
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    response.end(await answer.text());
     return;
   }
   const reply = await manage(ctx, {
