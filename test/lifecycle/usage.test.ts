@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runTimer } from '../../src/app/jobs.ts';
 import { Sums } from '../../src/lifecycle/collect/measured.ts';
 import { beginMeasurement, saveMeasured } from '../../src/lifecycle/usage/measurement.ts';
 import { showUsage } from '../../src/lifecycle/usage/registry.ts';
@@ -9,6 +10,8 @@ import { countCalls, intercept } from '../support/intercept.ts';
 import { type Pushed, imageManifest, pushBlob, pushImage, pushManifest } from '../support/push.ts';
 import { noise } from '../support/sample.ts';
 import { measure } from './measuring.ts';
+
+const DAY_MS = 86_400_000;
 
 async function sizeOf(app: TestApp): Promise<number> {
   return (await showUsage(app.app.context, app.registry)).bytes;
@@ -248,6 +251,24 @@ describe('a list of what repositories store', () => {
     expect(found.map(({ name }) => name)).toEqual(names);
     for (const { manifests, tags, measured } of found)
       expect([manifests, tags, measured]).toEqual([1, 1, app.clock.now()]);
+    await app.close();
+  });
+});
+
+describe('the nightly collection', () => {
+  test('measures what it leaves, so that what was deleted is no longer counted', async () => {
+    const app = await openTestApp();
+    const gone = await pushImage(app, 'app', 'v1', 'gone');
+    const kept = bytesOf(await pushImage(app, 'app', 'v2', 'kept'));
+    await app.settle();
+    expect((await app.fetch('DELETE', `/v2/app/manifests/${gone.manifest.digest}`)).status).toBe(202);
+    expect(await sizeOf(app)).toBe(kept + bytesOf(gone));
+    // Until then somebody might rely on the blobs.
+    app.clock.advance(2 * DAY_MS);
+    const measured = app.clock.now();
+    await runTimer(app.app, 'sweep');
+    expect(await sizeOf(app)).toBe(kept);
+    expect(await usageOf(app, 'app')).toMatchObject({ bytes: kept, unique: kept, measured });
     await app.close();
   });
 });
