@@ -4,8 +4,6 @@ import { type RegistryName, isRegistryName, isRepositoryName } from '../model/na
 import { isStamp } from '../model/stamp.ts';
 import { discardLater } from '../registry/blobs.ts';
 import { goOnDeleting } from '../registry/change/removal/remove.ts';
-import { collect } from '../lifecycle/collect/collect.ts';
-import { beginMeasurement, saveMeasured } from '../lifecycle/usage/measurement.ts';
 import { sweepEvents } from '../lifecycle/sweep.ts';
 import { JOB_QUEUE, type Job } from '../store/work.ts';
 import type { App } from './compose.ts';
@@ -48,6 +46,11 @@ export async function runTimer(app: App, name: string): Promise<void> {
 }
 
 async function collectSome({ context }: App, registry: RegistryName): Promise<void> {
+  // Loaded at their use: a cold start is for pushes and pulls, and should not pay for them.
+  const [{ collect }, { beginMeasurement, saveMeasured }] = await Promise.all([
+    import('../lifecycle/collect/collect.ts'),
+    import('../lifecycle/usage/measurement.ts'),
+  ]);
   const mark = await beginMeasurement(context, registry);
   const { finished, seconds, totals, measured } = await collect(context, registry, {
     milliseconds: COLLECT_MS,
