@@ -4,6 +4,7 @@ import type { Context } from '../../src/store/context.ts';
 import type { Records, Scan, Write } from '../../src/store/records.ts';
 import { always } from '../../src/store/records.ts';
 import * as collection from './collection.ts';
+import * as restoring from './restoring.ts';
 import { type Story, type WorldOptions, eachSeed } from './world.ts';
 
 const DAY_MS = 86_400_000;
@@ -92,7 +93,7 @@ const mutants: readonly Mutant[] = [
   {
     fault: 'deleted manifests are read first',
     options: { spoil: otherOrder },
-    story: collection.deleteAndRestore,
+    story: restoring.deleteAndRestore,
   },
 ];
 

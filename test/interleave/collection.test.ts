@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as collection from './collection.ts';
+import * as restoring from './restoring.ts';
 import { type Story, type WorldOptions, eachSeed, everyOrder } from './world.ts';
 
 const SEEDS = 60;
@@ -24,10 +25,10 @@ describe('nothing that was acknowledged is lost, and nothing is left over, when 
     ['the last push of a repository, and its first', collection.firstAndLast],
     ['a PUT that is repeated days later', collection.repeatedPut, { settings: DAYS }],
     ['a session used anew for other bytes', collection.forkedPut, { settings: DAYS }],
-    ['a deletion that is taken back later', collection.deleteAndRestore],
-    ['the restoration of a deleted image', collection.restoreSmall],
-    ['the restoration of a large one', collection.restoreLarge, { blockSize: 100_000 }],
-    ['an image deleted and restored twice', collection.toAndFro],
+    ['a deletion that is taken back later', restoring.deleteAndRestore],
+    ['the restoration of a deleted image', restoring.restoreSmall],
+    ['the restoration of a large one', restoring.restoreLarge, { blockSize: 100_000 }],
+    ['an image deleted and restored twice', restoring.toAndFro],
   ])('%s', async (_, story, options) => {
     expect(await eachSeed(SEEDS, story, options)).toBe(SEEDS);
   });
@@ -39,8 +40,8 @@ describe('in every order of storage calls', () => {
     ['an upload of the same content elsewhere', collection.uploadKnown],
     ['a mount of a layer that its source loses', collection.mountOld],
     ['the deletion of a layer, and its upload', collection.deleteAndUpload],
-    ['a deletion that is taken back later', collection.deleteAndRestore],
-    ['the restoration of a deleted image', collection.restoreSmall],
+    ['a deletion that is taken back later', restoring.deleteAndRestore],
+    ['the restoration of a deleted image', restoring.restoreSmall],
     ['a PUT that is repeated days later', collection.repeatedPut, { settings: DAYS }],
   ])(
     'collection beside %s',

@@ -1,118 +1,16 @@
 import { expect } from 'vitest';
-import { updateRegistry } from '../../src/access/registry.ts';
 import { digestOf } from '../../src/model/digest.ts';
-import {
-  type Answer,
-  type Document,
-  type Send,
-  begin,
-  document,
-  end,
-  publish,
-  upload,
-} from '../support/client.ts';
+import { begin, end, publish, upload } from '../support/client.ts';
 import type { PortCall } from '../support/intercept.ts';
-import { orphans } from '../support/orphans.ts';
-import { sameBytes } from '../support/sample.ts';
 import { descriptor } from '../support/scene.ts';
-import type { Story, World } from './world.ts';
-
-/**
- * Collection beside everything else, where all that was there before is older than it spares: only what clients do
- * meanwhile keeps it. A push that was acknowledged is pulled whole, now and after two more collections; and these
- * leave nothing that nobody needs.
- */
-const NAME = 'team/app';
-const HOUR_MS = 3_600_000;
-/** Longer than collection spares anything, and than an upload session lives. */
-const LONG_MS = 26 * HOUR_MS;
+import { LONG_MS, NAME, copy, image, judge, layer, push, settle, statuses } from './images.ts';
+import type { Story } from './world.ts';
 
 /** Calls of a collection that no other call of a story without first pushes and last deletions can meet. */
 export function alone({ name, args }: PortCall): boolean {
   const text = JSON.stringify(args);
   const inCatalog = name !== 'records.get' && (text.includes('!!catalog') || text.includes('"before":"!!"'));
   return text.includes('!!lifecycle') || text.includes('!sha512:') || inCatalog || name === 'blobs.list';
-}
-
-interface Image extends Document {
-  readonly repository: string;
-  readonly layers: readonly Uint8Array[];
-}
-
-/** The same bytes in each run of a story: the order of digests is the order of calls. */
-function layer(text: string): Uint8Array {
-  return Buffer.from(`the layer ${text} `.repeat(2));
-}
-
-function image(
-  layers: readonly Uint8Array[],
-  repository = NAME,
-  more: Readonly<Record<string, unknown>> = {},
-): Image {
-  const names = layers.map((bytes) => Buffer.from(bytes).toString()).join();
-  return { ...document(names, { layers: layers.map(descriptor), ...more }), repository, layers };
-}
-
-/** As clients push: what the registry says it has is not uploaded. */
-async function push(send: Send, { repository, layers, ...manifest }: Image, tag = 'v1'): Promise<Answer> {
-  for (const bytes of layers) {
-    const head = await send('HEAD', `/v2/${repository}/blobs/${digestOf(bytes)}`);
-    if (head.status === 404) expect((await upload(send, repository, bytes)).status).toBe(201);
-    else expect(head.status).toBe(200);
-  }
-  return await publish(send, repository, tag, manifest);
-}
-
-/** As clients copy: each layer is mounted, or uploaded where it cannot be. */
-async function copy(send: Send, from: string, { repository, layers, ...manifest }: Image): Promise<Answer> {
-  for (const bytes of layers) {
-    const path = `/v2/${repository}/blobs/uploads/?mount=${digestOf(bytes)}&from=${from}`;
-    const answer = await send('POST', path);
-    if (answer.status === 202) expect((await upload(send, repository, bytes)).status).toBe(201);
-    else expect(answer.status).toBe(201);
-  }
-  return await publish(send, repository, 'v1', manifest);
-}
-
-/** What an image lacks; nothing when it can be pulled whole. */
-async function missing(send: Send, { repository, layers, digest, bytes }: Image): Promise<string[]> {
-  const found: string[] = [];
-  const manifest = await send('GET', `/v2/${repository}/manifests/${digest}`);
-  if (manifest.status !== 200 || !sameBytes(manifest.bytes, bytes))
-    found.push(`${manifest.status} for ${digest}`);
-  for (const one of layers) {
-    const answer = await send('GET', `/v2/${repository}/blobs/${digestOf(one)}`);
-    if (answer.status !== 200 || !sameBytes(answer.bytes, one))
-      found.push(`${answer.status} for a layer of ${digest} in ${repository}`);
-  }
-  return found;
-}
-
-/** All images are there, now and two collections later, and nothing else is. */
-async function judge(world: World, images: readonly Image[]): Promise<void> {
-  for (let cycle = 0; ; cycle++) {
-    expect(await world.breaches()).toEqual([]);
-    const lacking = await Promise.all(images.map((one) => missing(world.send, one)));
-    expect(lacking.flat()).toEqual([]);
-    if (cycle === 2) break;
-    await world.pass(LONG_MS);
-    await world.collect();
-  }
-  expect(await orphans(world.stores, world.test.registry)).toEqual([]);
-}
-
-function statuses(answers: readonly Answer[]): number[] {
-  return answers.map(({ status }) => status);
-}
-
-/** A repository that has been there for long, with an image and layers that lie about. */
-async function settle(world: World, lying: readonly Uint8Array[], kept = [layer('kept')]): Promise<Image> {
-  const { send } = world;
-  const old = image(kept);
-  expect((await push(send, old, 'old')).status).toBe(201);
-  for (const bytes of lying) expect((await upload(send, NAME, bytes)).status).toBe(201);
-  await world.pass(LONG_MS);
-  return old;
 }
 
 /** A push relies on layers that nobody has needed for long. */
@@ -304,75 +202,4 @@ export const forkedPut: Story = async (world) => {
     await world.collect();
   }
   await judge(world, [old, fresh]);
-};
-
-/** Makes deletions restorable. */
-async function keepDeletions({ test, pass }: World): Promise<void> {
-  const { context } = test.app;
-  await updateRegistry(context, test.registry, (registry) => ({
-    ...registry,
-    softDelete: { enabled: true, days: 30, updated: context.now() },
-  }));
-  await pass(0);
-}
-
-async function restore({ send }: World, { digest }: Document): Promise<Answer> {
-  return await send('POST', `/acr/v1/_deleted/${NAME}/_manifests/${digest}`);
-}
-
-/** An image is deleted, and restored when collection is through. */
-export const deleteAndRestore: Story = async (world) => {
-  await keepDeletions(world);
-  const kept = image([]);
-  await push(world.send, kept, 'kept');
-  const old = await settle(world, []);
-  const [deleted] = await world.race(
-    () => world.send('DELETE', `/v2/${NAME}/manifests/${old.digest}`),
-    world.collect,
-  );
-  expect(deleted?.status).toBe(202);
-  await world.pass(LONG_MS);
-  await world.collect();
-  expect((await restore(world, old)).status).toBe(200);
-  await judge(world, [kept, old]);
-};
-
-/** An image that was deleted long ago is restored, with bytes outside of its row or in it. */
-function restoring(text: string): Story {
-  return async (world) => {
-    await keepDeletions(world);
-    const kept = image([]);
-    await push(world.send, kept, 'kept');
-    const lost = image([layer('a')], NAME, { annotations: { text } });
-    await push(world.send, lost, 'lost');
-    expect((await world.send('DELETE', `/v2/${NAME}/manifests/${lost.digest}`)).status).toBe(202);
-    await world.pass(LONG_MS);
-    const answers = await world.race(() => restore(world, lost), world.collect);
-    expect(statuses(answers)).toEqual([200, 200]);
-    await judge(world, [kept, lost]);
-  };
-}
-export const restoreSmall = restoring('small');
-export const restoreLarge = restoring('x'.repeat(70_000));
-
-/** Deleted, restored, deleted, restored. */
-export const toAndFro: Story = async (world) => {
-  await keepDeletions(world);
-  const kept = image([]);
-  await push(world.send, kept, 'kept');
-  const old = await settle(world, []);
-  const answers = await world.race(
-    async () => {
-      for (let i = 0; i < 2; i++) {
-        await world.send('DELETE', `/v2/${NAME}/manifests/${old.digest}`);
-        const answer = await restore(world, old);
-        if (answer.status !== 200) return answer;
-      }
-      return await world.send('GET', `/v2/${NAME}/manifests/${old.digest}`);
-    },
-    world.collect,
-    world.collect,
-  );
-  expect(statuses(answers)).toEqual([200, 200, 200]);
-  await judge(world, [kept, old]);
 };

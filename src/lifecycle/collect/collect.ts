@@ -44,7 +44,8 @@ const SAVE_EVERY = 200;
  * and bytes without rows. Safe at any instant, beside pushes, deletions, restorations and other collections:
  * - What manifests need is read after the run began. Whoever pushes or restores one has relied on each link less than
  *   half of GRACE_MS before (`relyOnLink`), and that link was touched less than the other half before. So the manifest
- *   of an older link was there when the run began, and is met; of one that came later the links are too young.
+ *   of an older link was there when the run began, and is met; of one that came later the links are too young. Clocks
+ *   that differ by hours would spoil this, as would a push of a manifest that takes them.
  * - Rows go by the version that was judged, and no link is made without a new version of its content.
  * - Bytes go when no row can come to name them any more.
  * Memory is constant but for two numbers for each repository: marks go into a filter, and where they are too many for

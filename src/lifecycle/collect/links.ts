@@ -119,9 +119,10 @@ async function sweepBlob(run: Run, blob: Blob, { marks, named, sums }: Sweep): P
     const bytes = content && gone.has(content) ? await freeBytes(run, content.value) : 0;
     note(run, { digest, repositories: doomed.map(repositoryOf), bytes });
   }
-  if (!content || gone.has(content)) return;
-  named.add(content.value.phys);
-  sums?.addBlob(content.value.size, left.map(repositoryOf));
+  if (!content) return;
+  const stays = !gone.has(content);
+  if (stays || run.dryRun) named.add(content.value.phys);
+  if (stays) sums?.addBlob(content.value.size, left.map(repositoryOf));
 }
 
 /** Deletes rows that are still as they were read; those that went. In a dry run all would. */
@@ -131,10 +132,10 @@ async function takeAway(
   rows: readonly Found<ContentRow>[],
 ): Promise<readonly Found<ContentRow>[]> {
   if (dryRun) return rows;
-  const forget = () => rows.forEach(({ row }) => forgetLink(ctx, registry, row));
   // The content last: with it goes the proof that no link was made since it was read.
   for (let done = 0; done < rows.length; done += BATCH) {
     const some = rows.slice(done, done + BATCH);
+    const forget = () => some.forEach(({ row }) => forgetLink(ctx, registry, row));
     const writes = some.map(({ row, etag }) => ({ op: 'delete', row, condition: ifMatch(etag) }) as const);
     forget();
     try {
