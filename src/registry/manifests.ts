@@ -98,7 +98,9 @@ async function readServed(
   if (!found) throw unknownManifest(repository, reference);
   const served = found.value;
   if (isLocked(owner?.value, 'read')) throw disallowed('the repository is locked against reading');
-  if (isLocked(served, 'read')) throw disallowed(`the ${reference.kind} is locked against reading`);
+  if (isLocked(served, 'read')) {
+    throw disallowed(`the ${reference.kind === 'tag' ? 'tag' : 'manifest'} is locked against reading`);
+  }
   if (guarded || policy.quarantine) await checkManifest(ctx, repository, reference, served, reading);
   return served;
 }
