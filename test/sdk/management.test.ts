@@ -132,6 +132,33 @@ describe('the management SDK', () => {
     });
   });
 
+  test('sets policies one by one, as it read them', async () => {
+    const { policies } = await owner.registries.get(GROUP, name);
+    const kept = await owner.registries.update(GROUP, name, {
+      policies: {
+        ...policies,
+        retentionPolicy: { ...policies?.retentionPolicy, days: 30, status: 'enabled' },
+      },
+    });
+    expect(kept.policies).toMatchObject({
+      retentionPolicy: { days: 30, status: 'enabled' },
+      quarantinePolicy: { status: 'disabled' },
+    });
+    expect(kept.policies?.retentionPolicy?.lastUpdatedTime).toBeInstanceOf(Date);
+    const next = await owner.registries.update(GROUP, name, {
+      policies: { quarantinePolicy: { status: 'enabled' } },
+    });
+    expect(next.policies).toMatchObject({
+      retentionPolicy: { days: 30, status: 'enabled' },
+      quarantinePolicy: { status: 'enabled' },
+    });
+  });
+
+  test('lists what is stored and what the tier allows', async () => {
+    const { value = [] } = await owner.registries.listUsages(GROUP, name);
+    expect(value[0]).toEqual({ name: 'Size', limit: 500 * 1024 ** 3, currentValue: 0, unit: 'Bytes' });
+  });
+
   test('checks a name', async () => {
     const type = 'Microsoft.ContainerRegistry/registries' as const;
     expect(await owner.registries.checkNameAvailability({ name, type })).toMatchObject({
