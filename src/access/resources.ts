@@ -6,7 +6,13 @@ import { type Etag, type Write, ifAbsent, ifMatch, put, remove } from '../store/
 import { contend } from '../registry/change/commit.ts';
 
 /** What a registry owns besides content: each a JSON document in a row of its own, in the partition `!access`. */
-export type ResourceKind = 'registry' | 'scopeMap' | 'token' | 'roleAssignment';
+export type ResourceKind =
+  | 'registry'
+  | 'scopeMap'
+  | 'token'
+  | 'roleAssignment'
+  | 'lifecyclePolicy'
+  | 'purgeSchedule';
 
 /** `<kind>!<name>`: the document as JSON bytes, cut into pieces that properties can hold. */
 type ResourceRow = { readonly [piece: string]: Value };

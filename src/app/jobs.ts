@@ -1,9 +1,11 @@
+import { readRegistry } from '../access/registry.ts';
 import type { Cause } from '../events/event.ts';
 import { isDigest } from '../model/digest.ts';
 import { type RegistryName, isRegistryName, isRepositoryName } from '../model/names.ts';
 import { isStamp } from '../model/stamp.ts';
 import { discardLater } from '../registry/blobs.ts';
 import { goOnDeleting } from '../registry/change/removal/remove.ts';
+import type { PurgePlace } from '../lifecycle/purge.ts';
 import { sweepEvents } from '../lifecycle/sweep.ts';
 import { JOB_QUEUE, type Job } from '../store/work.ts';
 import type { App } from './compose.ts';
@@ -14,10 +16,15 @@ export const queues: readonly string[] = [JOB_QUEUE];
 /** Timers, in six-field NCRONTAB and UTC. */
 export const timers: readonly { readonly name: string; readonly schedule: string }[] = [
   { name: 'sweep', schedule: '0 17 3 * * *' },
+  { name: 'clean', schedule: '0 47 2 * * *' },
+  { name: 'purge', schedule: '0 */5 * * * *' },
 ];
 
-/** How long a collection runs before it leaves the rest to a job: less than a queue hides that job for. */
-const COLLECT_MS = 4 * 60_000;
+/** How long a collection runs before it leaves the rest to a job: well within the time that host.json gives. */
+const COLLECT_MS = 20 * 60_000;
+
+/** How long a purge of deleted content runs before it leaves the rest to a job. */
+const FORGET_MS = 4 * 60_000;
 
 /** Runs one job. Throwing lets the queue hand it out again. */
 export async function runJob(app: App, queue: string, body: unknown): Promise<void> {
@@ -33,6 +40,8 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
     return await discardLater(context, { registry, name }, digest);
   }
   if (job.kind === 'collect') return await collectSome(app, job.registry);
+  if (job.kind === 'forget') return await forgetSome(app, job.registry, job.place);
+  if (job.kind !== 'delete-repository') return await (await import('./cleaning.ts')).runCleaning(app, job);
   const { registry, name, before, created, cause } = job;
   const policy = await app.policy(registry);
   await goOnDeleting(context, { repository: { registry, name }, before, created, policy, cause });
@@ -40,9 +49,25 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
 
 /** Runs what a timer is for. */
 export async function runTimer(app: App, name: string): Promise<void> {
+  if (name === 'clean') return await (await import('./cleaning.ts')).startCleaning(app);
+  if (name === 'purge') return await (await import('./cleaning.ts')).startPurges(app);
   if (name !== 'sweep') throw new Error(`no timer is called ${JSON.stringify(name)}`);
-  for (const registry of app.config.registries) await collectSome(app, registry);
+  for (const registry of app.config.registries) {
+    await forgetSome(app, registry);
+    await collectSome(app, registry);
+  }
   app.context.log('info', 'swept events', await sweepEvents(app.context));
+}
+
+/** Purges what soft delete kept for its days; where it is off now, for those that it gave last. */
+async function forgetSome({ context }: App, registry: RegistryName, place?: PurgePlace): Promise<void> {
+  const { softDelete } = await readRegistry(context, registry);
+  if (!softDelete) return;
+  const { purgeDeleted } = await import('../lifecycle/purge.ts');
+  const deadline = context.now() + FORGET_MS;
+  const { purged, next } = await purgeDeleted(context, registry, softDelete.days, deadline, place);
+  context.log('info', 'purged deleted manifests and tags', { registry, purged });
+  if (next) await context.work.send({ kind: 'forget', registry, place: next });
 }
 
 async function collectSome({ context }: App, registry: RegistryName): Promise<void> {
@@ -65,16 +90,28 @@ function parseJob(body: unknown): Job | undefined {
   const { kind, registry, name, ...rest }: Partial<Record<string, unknown>> = { ...body };
   if (typeof registry !== 'string' || !isRegistryName(registry)) return undefined;
   if (kind === 'collect') return { kind, registry };
+  const { after, schedule, place } = rest;
+  if (kind === 'forget') return isPlace(place) ? { kind, registry, place } : undefined;
+  if (kind === 'clean' && typeof after === 'string') return { kind, registry, after };
+  if (kind === 'purge' && typeof after === 'string' && typeof schedule === 'string') {
+    return { kind, registry, schedule, after };
+  }
   if (typeof name !== 'string') return undefined;
   if (kind === 'discard') {
     const { digest } = rest;
     return typeof digest === 'string' && isDigest(digest) ? { kind, registry, name, digest } : undefined;
   }
+  if (kind === 'retain') return isRepositoryName(name) ? { kind, registry, name } : undefined;
   const { before, created, cause } = rest;
   if (kind !== 'delete-repository' || !isRepositoryName(name) || typeof created !== 'number')
     return undefined;
   if (typeof before !== 'string' || !isStamp(before)) return undefined;
   return { kind, registry, name, before, created, cause: parseCause(cause) };
+}
+
+function isPlace(value: unknown): value is PurgePlace {
+  const { repository, row }: Partial<Record<string, unknown>> = { ...Object(value) };
+  return typeof repository === 'string' && typeof row === 'string';
 }
 
 function parseCause(value: unknown): Cause {

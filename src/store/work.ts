@@ -13,6 +13,23 @@ export type Job =
     }
   /** Go on with the collection of a registry. */
   | { readonly kind: 'collect'; readonly registry: RegistryName }
+  /** Go on forgetting what soft delete kept long enough, at that row of that repository. */
+  | {
+      readonly kind: 'forget';
+      readonly registry: RegistryName;
+      readonly place: { readonly repository: string; readonly row: string };
+    }
+  /** Judge the untagged manifests of a repository, of which one just lost a tag, by the retention policy. */
+  | { readonly kind: 'retain'; readonly registry: RegistryName; readonly name: RepositoryName }
+  /** Go on with retention and the lifecycle rules behind a repository; '' for the first. */
+  | { readonly kind: 'clean'; readonly registry: RegistryName; readonly after: string }
+  /** Go on with the purge of that schedule behind a repository; '' for the first. */
+  | {
+      readonly kind: 'purge';
+      readonly registry: RegistryName;
+      readonly schedule: string;
+      readonly after: string;
+    }
   /** Delete what is left of what a repository held at its version `before`, see `registry/change/removal/remove.ts`. */
   | {
       readonly kind: 'delete-repository';

@@ -5,6 +5,7 @@ import type { Policy } from '../../model/policy/policy.ts';
 import { type RepositoryRow, repositoryKey } from '../../model/record.ts';
 import { keepDeleted } from '../../registry/change/bin.ts';
 import { type Plan, commitChange } from '../../registry/change/commit.ts';
+import { judgeUntagged } from '../../registry/change/untagged.ts';
 import type { Context } from '../../store/context.ts';
 import { type Found, Unavailable } from '../../store/records.ts';
 import { type Decision, decide } from './decide.ts';
@@ -36,9 +37,9 @@ export type Left =
   | 'locked'
   /** Others changed it again and again. */
   | 'busy'
-  /** There was no more time: call again. */
+  /** There was no more time, or storage stopped answering: call again. */
   | 'more'
-  /** Storage did not answer; or a manifest cannot be read. */
+  /** A manifest cannot be read. */
   | 'failed';
 
 export interface Gone {
@@ -91,8 +92,9 @@ export async function cleanRepository(ctx: Context, cleaning: Cleaning): Promise
   } catch (error) {
     if (!(error instanceof Unavailable) || gone.length === 0) throw error;
     ctx.log('warn', 'a cleaning was broken off', { ...repository, error: String(error) });
-    work.left = 'failed';
+    work.left = 'more';
   }
+  if (gone.some(({ tag }) => tag !== undefined)) await judgeUntagged(ctx, repository, cleaning.policy);
   return { repository, gone, left: work.left };
 }
 

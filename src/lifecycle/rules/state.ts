@@ -51,6 +51,18 @@ export interface Selection {
 /** What a policy says of a repository in a state. */
 export type Select = (state: State) => Selection;
 
+/** What any of several policies says. */
+export function either(selects: readonly Select[]): Select {
+  return (state) => {
+    const all = selects.map((select) => select(state));
+    return {
+      tags: all.flatMap(({ tags }) => tags),
+      manifests: all.flatMap(({ manifests }) => manifests),
+      unlocks: false,
+    };
+  };
+}
+
 /** The tags that stay when some go. */
 export function tagsLeft(state: State, going: readonly GoingTag[]): readonly TagState[] {
   const gone = new Set(going.map(({ tag }) => tag.tag));

@@ -23,6 +23,7 @@ import { fallbackRemoval } from '../referrers.ts';
 import { keepDeleted } from './bin.ts';
 import { commitChange, demandWritable, disallowed } from './commit.ts';
 import { dropHusk } from './removal/name.ts';
+import { judgeUntagged } from './untagged.ts';
 
 /** Tags deleted in one transaction: up to four rows each beside five others, 100 rows at most. */
 const TAGS_PER_BATCH = 23;
@@ -233,5 +234,6 @@ export async function deleteTag(
       ],
     };
   });
+  await judgeUntagged(ctx, repository, policy);
   return removed;
 }

@@ -37,6 +37,7 @@ import {
 import { discardBytes, physicalName } from '../blobs.ts';
 import { type References, checkBlobs, checkChildren } from '../references.ts';
 import { type Plan, commitChange, demandRoom, demandWritable, disallowed } from './commit.ts';
+import { judgeUntagged } from './untagged.ts';
 
 /** Tags that one push may set: with their rows they must fit one transaction. The specification wants at least 10. */
 export const TAG_LIMIT = 20;
@@ -92,6 +93,7 @@ export async function putManifest(
   let own: StoredBytes | undefined;
   let used: StoredBytes | undefined;
   let present = true;
+  let moved = false;
   try {
     await commitChange(ctx, repository, cause, async (again) => {
       const current = again ? await readCurrent(push, true) : first;
@@ -100,6 +102,7 @@ export async function putManifest(
       // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
       used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
       present = isPresent(push, current);
+      moved = untagged(push, current).length > 0;
       return planPush(push, used, current, references);
     });
   } catch (error) {
@@ -109,6 +112,7 @@ export async function putManifest(
   }
   if (!present) ctx.grew(repository.registry, manifest.bytes.length);
   if (used !== own) await dropBytes(ctx, repository, own, manifest.digest);
+  if (moved) await judgeUntagged(ctx, repository, policy);
 }
 
 async function readCurrent(
