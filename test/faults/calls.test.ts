@@ -35,6 +35,7 @@ async function suffer(
   const app = await openTestApp({
     blockSize: operation.name.includes('large') ? 100_000 : 64,
     settings: { downloads: 'proxy' },
+    ...(operation.document && { document: operation.document }),
     wrap: (stores) =>
       intercept(stores, { hook: async (call, run) => await (hook ? hook(call, run) : run()) }),
   });

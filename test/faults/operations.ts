@@ -1,3 +1,4 @@
+import type { RegistryDocument } from '../../src/model/access.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import {
   type Answer,
@@ -16,6 +17,8 @@ import { NAME, descriptor } from '../support/scene.ts';
 /** What a client wants, and how it goes about it. */
 export interface Operation {
   readonly name: string;
+  /** What is set of the registry before. */
+  readonly document?: Partial<RegistryDocument>;
   /** Prepares the registry; the answer is about the client's first attempt. */
   readonly prepare: (send: Send) => Promise<Attempt>;
 }
@@ -30,6 +33,8 @@ export interface Attempt {
 }
 
 const V2 = `/v2/${NAME}`;
+
+const KEPT = { softDelete: { enabled: true, days: 7, updated: 0 } };
 
 /** Every operation that writes. */
 export const operations: readonly Operation[] = [
@@ -177,6 +182,25 @@ export const operations: readonly Operation[] = [
     },
   },
   {
+    name: 'the deletion of a manifest that can be restored',
+    document: KEPT,
+    async prepare(send) {
+      const manifest = document('tagged');
+      await publish(send, NAME, 'v1', manifest);
+      const attempt = removal(send, `manifests/${manifest.digest}`, []);
+      return {
+        ...attempt,
+        holds: async () =>
+          (await attempt.holds()) &&
+          (await listedAsDeleted(send)) &&
+          (await restore(send, manifest, 'v1')).status === 200,
+      };
+    },
+  },
+  restoration('the restoration of a manifest', 'deleted'),
+  restoration('the restoration of a large manifest', 'x'.repeat(70_000)),
+  restoration('the restoration of a repository', 'deleted', true),
+  {
     name: 'the deletion of a blob',
     async prepare(send) {
       const bytes = noise(50);
@@ -278,6 +302,35 @@ function removal(send: Send, path: string, kept: readonly string[], elsewhere?: 
       return gone.status === 404 && left.every(({ status }) => status === 200);
     },
   };
+}
+
+/** What was deleted comes back with its tag, its layer and the repository. */
+function restoration(name: string, text: string, last = false): Operation {
+  return {
+    name,
+    document: KEPT,
+    async prepare(send) {
+      const layer = noise(20);
+      await upload(send, NAME, layer);
+      if (!last) await publish(send, NAME, 'other', document('other'));
+      const manifest = document(text, { layers: [descriptor(layer)] });
+      const { holds } = push(send, manifest, 'v1');
+      await publish(send, NAME, 'v1', manifest);
+      await send('DELETE', `${V2}/manifests/${manifest.digest}`);
+      return { run: () => restore(send, manifest, 'v1'), done: [200], holds };
+    },
+  };
+}
+
+async function restore(send: Send, { digest }: Document, tag: string): Promise<Answer> {
+  const body = Buffer.from(JSON.stringify({ tag }));
+  return await send('POST', `/acr/v1/_deleted/${NAME}/_manifests/${digest}`, { body });
+}
+
+async function listedAsDeleted(send: Send): Promise<boolean> {
+  return Buffer.from((await send('GET', '/acr/v1/_deleted/_catalog')).bytes)
+    .toString()
+    .includes(`"${NAME}"`);
 }
 
 async function referrersOf(send: Send, { digest }: Document): Promise<string> {
