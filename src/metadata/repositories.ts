@@ -14,12 +14,7 @@ import { envelope, json, timeText } from './body.ts';
 export async function getRepository(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const { repository } = call;
   const [entry, found] = await Promise.all([showRepository(ctx, repository), findMeasured(ctx, repository)]);
-  const { bytes, unique, measured } = usageOf(entry, found);
-  return tell(call, entry, {
-    size: bytes,
-    ...(unique !== undefined && { uniqueSize: unique }),
-    ...(measured !== undefined && { measuredTime: timeText(measured) }),
-  });
+  return tell(call, entry, found);
 }
 
 /** PATCH `/acr/v1/{name}`: changes attributes. */
@@ -30,17 +25,21 @@ export async function patchRepository(ctx: Context, call: RepositoryCall): Promi
   // Reads and uploads look for a lock only where they are told to.
   if (!readEnabled || !writeEnabled) await guardRepository(ctx, call.registry, repository.name);
   const change = { attributes, ...(writeOnce !== undefined && { writeOnce }) };
-  return tell(call, repositoryEntry(await changeRepository(ctx, repository, change, cause)));
+  const entry = repositoryEntry(await changeRepository(ctx, repository, change, cause));
+  return tell(call, entry, await findMeasured(ctx, repository));
 }
 
-function tell(call: RepositoryCall, entry: RepositoryEntry, more: object = {}): Reply {
+function tell(call: RepositoryCall, entry: RepositoryEntry, found: Parameters<typeof usageOf>[1]): Reply {
+  const { bytes, unique, measured } = usageOf(entry, found);
   return envelope(call, {
     createdTime: timeText(entry.created),
     lastUpdateTime: timeText(entry.updated),
     manifestCount: entry.manifests,
     tagCount: entry.tags,
     changeableAttributes: { ...attributesOf(entry), ...(entry.writeOnce && { writeOnceTags: true }) },
-    ...more,
+    size: bytes,
+    ...(unique !== undefined && { uniqueSize: unique }),
+    ...(measured !== undefined && { measuredTime: timeText(measured) }),
   });
 }
 
