@@ -2,7 +2,13 @@ import { challenge, readBasic } from '../auth/authorize.ts';
 import { type Trail, actOn } from '../events/audit.ts';
 import { callKind } from '../guard/limits.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
-import { type RegistryName, type Repository, isRegistryName, parseRepositoryName } from '../model/names.ts';
+import {
+  type RegistryName,
+  type Repository,
+  isRegistryName,
+  isRepositoryName,
+  parseRepositoryName,
+} from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { Conflict, Unavailable } from '../store/records.ts';
 import type { App } from './compose.ts';
@@ -18,6 +24,11 @@ const ROOTS = [
   { base: '/acr/v1/', rows: metadataRoutes },
 ] as const;
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
+/** What ACR answers below `/acr/` where it has no route; to it, a name that cannot be is none (ACR wire section 1). */
+const NO_PAGE = '404 page not found';
+/** Headers that scripts of other origins may read: ACR's. */
+const EXPOSED = ['Docker-Content-Digest', 'WWW-Authenticate', 'Link', 'X-Ms-Correlation-Request-Id'];
+const HTTPS_ONLY = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' };
 
 /** Answers a web request with a web response: the way in for the Functions host. Never throws. */
 export async function respond(app: App, request: Request): Promise<Response> {
@@ -54,7 +65,7 @@ export async function handle(app: App, request: RegistryRequest): Promise<Reply>
   };
   app.gate.record(trail, ending);
   if (app.config.logRequests) logRequest(app, request, reply, id, started);
-  return finish(request, reply, id);
+  return finish(app, request, reply, id);
 }
 
 async function route(app: App, request: RegistryRequest, id: string, trail: Trail): Promise<Reply> {
@@ -106,6 +117,7 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
   for (const row of rows) {
     const match = row.tail.exec(path);
     if (!match || match.index < base.length) continue;
+    if (base !== '/v2/' && !isRepositoryName(path.slice(base.length, match.index))) break;
     const [permission, run, { kind, audit } = {}] = methodOf(row.methods, request.method);
     const repository = { registry, name: parseRepositoryName(path.slice(base.length, match.index)) };
     const reference = match[1] ?? '';
@@ -131,7 +143,13 @@ async function route(app: App, request: RegistryRequest, id: string, trail: Trai
     };
     return withHeaders(await run(context, call), told);
   }
+  if (path.startsWith('/acr/')) return noPage();
   throw new Problem('NOT_FOUND');
+}
+
+function noPage(): Reply {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(NO_PAGE.length) };
+  return { status: 404, headers, body: NO_PAGE };
 }
 
 /** What a request brings to prove who sends it. */
@@ -228,12 +246,16 @@ function answer(problem: Problem): Reply {
   };
 }
 
-function finish(request: RegistryRequest, { status, headers, body }: Reply, id: string): Reply {
+function finish(app: App, request: RegistryRequest, { status, headers, body }: Reply, id: string): Reply {
   const bodiless = request.method === 'HEAD' || NO_BODY.has(status);
   const all = {
     'docker-distribution-api-version': 'registry/2.0',
     'x-ms-correlation-request-id': id,
     'x-content-type-options': 'nosniff',
+    'access-control-expose-headers': EXPOSED,
+    server: 'Functionary',
+    // Only where it was said that clients come by https: a browser that was told once never comes otherwise.
+    ...(app.config.publicUrl?.startsWith('https:') && HTTPS_ONLY),
     ...headers,
   };
   return bodiless || body === undefined ? { status, headers: all } : { status, headers: all, body };

@@ -218,9 +218,6 @@ describe.each(adapters)('the answers of /acr/v1 on %s', (adapter) => {
     [`${NAME}/_tags?digest=latest`, '400 DIGEST_INVALID'],
     [`${NAME}/_tags?orderby=size`, '400 UNSUPPORTED'],
     [`${NAME}/_manifests?n=many`, '400 PAGINATION_NUMBER_INVALID'],
-    ['Team/_tags', '400 NAME_INVALID'],
-    ['', '404 UNSUPPORTED'],
-    [`${NAME}/_streaming`, '404 UNSUPPORTED'],
   ])('%s is %s', async (path, problem) => {
     expect(await problemOf(await get(path))).toBe(problem);
   });

@@ -200,6 +200,9 @@ describe('routing', () => {
       expect([method, path, length, right]).toEqual([method, path, length, true]);
       expect(headers.get('docker-distribution-api-version')).toBe('registry/2.0');
       expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('access-control-expose-headers')?.split(', ')).toHaveLength(4);
+      // Nobody said that clients come by https.
+      expect(headers.get('strict-transport-security')).toBe(null);
       expect(headers.get('x-ms-correlation-request-id')).toMatch(
         /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/,
       );
