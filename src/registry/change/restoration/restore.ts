@@ -16,6 +16,7 @@ import { type Write, ifAbsent, ifMatch, ifPresent, merge, put, remove } from '..
 import { type Keep, keepDeleted } from '../bin.ts';
 import { type Plan, alignCatalog, commitChange } from '../commit.ts';
 import { pointTag, writeReferrer } from '../push.ts';
+import { judgeUntagged } from '../untagged.ts';
 import { type Current, type Restoration, checkAllowed, readCurrent } from './current.ts';
 import { type Revived, copier, revive } from './revive.ts';
 
@@ -40,6 +41,7 @@ export async function restoreManifest(
   const copy = copier(ctx, repository);
   let used: string | undefined;
   let hidden = false;
+  let overwrites = false;
   try {
     await commitChange(ctx, repository, cause, async () => {
       used = undefined;
@@ -50,6 +52,7 @@ export async function restoreManifest(
       const revived = deleted && !manifest ? await revive(ctx, repository, deleted.value, copy) : undefined;
       used = revived?.row.phys;
       hidden = isLocked(current.gone, 'list');
+      overwrites = moves && current.tag !== undefined;
       const keep = await keepOverwritten(ctx, repository, wanted, current, policy);
       return planRestore(ctx, repository, moves ? wanted.tag : undefined, current, revived, keep);
     });
@@ -60,6 +63,7 @@ export async function restoreManifest(
   }
   await copy.drop(used);
   if (hidden) await alignCatalog(ctx, repository);
+  if (overwrites) await judgeUntagged(ctx, repository, policy);
 }
 
 /** The tag that another manifest loses can be restored, too. */
