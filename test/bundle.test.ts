@@ -22,6 +22,7 @@ const SETTINGS = {
 const DISK = { ...SETTINGS, STORAGE: 'disk' };
 
 const FUNCTIONS = [
+  { name: 'clean', type: 'timerTrigger', schedule: '0 47 2 * * *' },
   {
     name: 'functionary-jobs',
     type: 'queueTrigger',
@@ -40,6 +41,7 @@ const FUNCTIONS = [
     route: '{*path}',
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
   },
+  { name: 'purge', type: 'timerTrigger', schedule: '0 */5 * * * *' },
   { name: 'sweep', type: 'timerTrigger', schedule: '0 17 3 * * *' },
 ];
 

@@ -11,7 +11,7 @@ import {
   tagsLeft,
 } from '../state.ts';
 import { matchesAny } from './glob.ts';
-import { newestDangling, newestFirst } from './newest.ts';
+import { newestDangling, newestFirst } from '../newest.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -6,7 +6,7 @@ import { type GoingTag, type ManifestState, type Select, type State, tagsLeft } 
 import { parseAge } from './age.ts';
 import { compileFilters } from './filters.ts';
 import type { Matcher } from './expression.ts';
-import { newestDangling, newestFirst } from './newest.ts';
+import { newestDangling, newestFirst } from '../newest.ts';
 
 const WHY = 'purge';
 

@@ -1,6 +1,6 @@
-import type { Stamp } from '../../../model/stamp.ts';
-import { decide } from '../decide.ts';
-import type { GoingTag, ManifestState, State } from '../state.ts';
+import type { Stamp } from '../../model/stamp.ts';
+import { decide } from './decide.ts';
+import type { GoingTag, ManifestState, State } from './state.ts';
 
 /** The newest first; of the same time by name, so that every run finds the same. */
 export function newestFirst<T extends { readonly stamp: Stamp }>(
