@@ -129,7 +129,8 @@ async function planRepository(
   };
 }
 
-async function listInCatalog(
+/** Puts a repository's name into the catalog: `put` shows it, `merge` leaves it hidden where it is. One call. */
+export async function listInCatalog(
   ctx: Context,
   repository: Repository,
   write: typeof put<CatalogRow>,
