@@ -15,6 +15,17 @@ const NAME = 'team/app';
 const OPEN = { deleteEnabled: true, writeEnabled: true, readEnabled: true, listEnabled: true };
 const DETAILS = '{"state":"scan passed","link":"http://scan.test/1"}';
 
+/** Attributes that are false. */
+function changed(list: unknown): readonly string[] | null {
+  return JSON.stringify(list).match(/"(\w+Enabled)":false/g);
+}
+
+async function attributesOf(answer: Response): Promise<unknown> {
+  const body: Record<string, Record<string, unknown>> = JSON.parse(await answer.text());
+  const object = body['tag'] ?? body['manifest'] ?? body;
+  return object['changeableAttributes'];
+}
+
 describe.each(adapters)('changes of attributes on %s', (adapter) => {
   let app: TestApp;
   let image: Pushed;
@@ -28,12 +39,6 @@ describe.each(adapters)('changes of attributes on %s', (adapter) => {
 
   async function patch(tail: string, change: unknown): Promise<Response> {
     return await app.fetch('PATCH', path(tail), { body: JSON.stringify(change) });
-  }
-
-  async function attributesOf(answer: Response): Promise<unknown> {
-    const body: Record<string, Record<string, unknown>> = JSON.parse(await answer.text());
-    const object = body['tag'] ?? body['manifest'] ?? body;
-    return object['changeableAttributes'];
   }
 
   test.each([
@@ -77,7 +82,6 @@ describe.each(adapters)('changes of attributes on %s', (adapter) => {
   test('are told in lists as well', async () => {
     await patch('/_tags/v1', { deleteEnabled: false });
     await patch('/_manifests/DIGEST', { writeEnabled: false });
-    const changed = (list: unknown) => JSON.stringify(list).match(/"(\w+Enabled)":false/g);
     for (const order of ['', 'timedesc']) {
       const tags = await jsonOf(await app.fetch('GET', path(`/_tags?orderby=${order}`)));
       expect(changed(tags)).toEqual(['"deleteEnabled":false']);
