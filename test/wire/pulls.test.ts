@@ -110,6 +110,8 @@ async function counted(large = false) {
   const more = large ? { annotations } : {};
   const { digest } = await pushManifest(app, 'app', imageManifest(config, [layer], more), 'v1');
   app.clock.advance(1000);
+  // What the pushes left to be written down.
+  await app.settle();
   count.reset();
   return { app, count, digest };
 }
