@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import * as contents from './contents.ts';
+import * as copies from './copies.ts';
 import * as forks from './forks.ts';
 import * as references from './references.ts';
+import * as removal from './removal.ts';
 import { type Story, eachSeed } from './world.ts';
 
 const stories: readonly (readonly [name: string, story: Story])[] = [
@@ -18,6 +20,9 @@ const stories: readonly (readonly [name: string, story: Story])[] = [
   ['a tag moves while it is deleted', references.moveAndUntag],
   ['two push first', references.firstPushes],
   ['referrers come and go', references.referrers],
+  ['a repository is deleted while it is pushed to', removal.newTag],
+  ['an index comes while its repository is deleted', removal.indexOfOld],
+  ['an image is copied while its source is deleted', copies.copyAndDelete],
 ];
 
 const SEEDS = 4;

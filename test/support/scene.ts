@@ -113,6 +113,15 @@ export const scenes = {
   acrTagsOfOne: withTag((send, digest) => send('GET', `${ACR}/_tags?digest=${digest}`)),
   acrTag: withTag((send) => send('GET', `${ACR}/_tags/v1`)),
   acrTagNone: withTag((send) => send('GET', `${ACR}/_tags/v2`)),
+  acrRetag: withTag((send) => setTag(send, 'v2', { tag: 'v1' })),
+  acrRetagAgain: withTag((send) => setTag(send, 'v1', { tag: 'v1' })),
+  acrCopy: async (send) => {
+    const layers = [noise(10), noise(10), noise(10)];
+    for (const bytes of layers) await upload(send, 'other', bytes);
+    await publish(send, 'other', 'v1', document('image', { layers: layers.map(descriptor) }));
+    await publish(send, NAME, 'before', document('before'));
+    return () => setTag(send, 'v1', { repository: 'other', tag: 'v1' });
+  },
   acrUntag: withTag((send) => send('DELETE', `${ACR}/_tags/v1`)),
   acrManifests: withConfigs(async (send) => () => send('GET', `${ACR}/_manifests`)),
   acrManifestsAgain: withConfigs(async (send) => {
@@ -181,6 +190,10 @@ function withDeleted(
 
 async function restore(send: Send, digest: string, query = ''): Promise<Answer> {
   return await send('POST', `${DELETED}/_manifests/${digest}${query}`, { body: Buffer.from('{"tag":"v1"}') });
+}
+
+async function setTag(send: Send, tag: string, to: object): Promise<Answer> {
+  return await send('PUT', `${ACR}/_tags/${tag}`, { body: Buffer.from(JSON.stringify(to)) });
 }
 
 /** With three images whose configs nobody has read; `act` may prepare more. */

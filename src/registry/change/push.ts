@@ -70,7 +70,8 @@ interface Push {
  * Throws MANIFEST_BLOB_UNKNOWN, TOO_MANY_TAGS; DISALLOWED when the repository or a tag is locked, when storage is used
  * up, or when the manifest was deleted and can be restored. One read per blob and two more, all at once, then one per
  * child, all at once, then one write; two more on a repository's first manifest, two more when the manifest is there
- * already under another tag; where soft delete is on, two reads more at once with the others, and one in quarantine.
+ * already under another tag, or one more at once with the others where it is `known` to be; where soft delete is on,
+ * two reads more at once with the others, and one in quarantine.
  */
 export async function putManifest(
   ctx: Context,
@@ -79,15 +80,16 @@ export async function putManifest(
   tags: readonly Tag[],
   policy: Policy,
   cause: Cause,
+  known = false,
 ): Promise<void> {
   const rows = tags.reduce((sum, tag) => sum + (referrersTagSubject(tag) ? 5 : 4), 0);
   if (tags.length > TAG_LIMIT || rows > TAG_ROWS) throw new Problem('TOO_MANY_TAGS', { limit: TAG_LIMIT });
   demandRoom(policy);
   const push = { ctx, repository, manifest, tags, policy };
-  const large = manifest.bytes.length > INLINE_LIMIT;
+  const likely = known || manifest.bytes.length > INLINE_LIMIT;
   const [references, first] = await Promise.all([
     checkBlobs(ctx, repository, manifest.blobs),
-    readCurrent(push, large),
+    readCurrent(push, likely),
   ]);
   checkAllowed(push, first);
   let own: StoredBytes | undefined;

@@ -39,9 +39,8 @@ export async function setTag(
   demandWritable(owner);
   if (isLocked(current?.value, 'write')) throw disallowed(`the tag ${tag} is locked`);
   const manifest = storedManifest(found);
-  if (source.repository.name !== repository.name) {
-    await copyParts(ctx, { from: source.repository, to: repository, reading, cause }, manifest);
-  }
-  await putManifest(ctx, repository, manifest, [tag], reading.policy, cause);
+  const here = source.repository.name === repository.name;
+  if (!here) await copyParts(ctx, { from: source.repository, to: repository, reading, cause }, manifest);
+  await putManifest(ctx, repository, manifest, [tag], reading.policy, cause, here);
   return { digest, mediaType, size, changed: true };
 }
