@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as contents from './contents.ts';
 import * as copies from './copies.ts';
+import * as deleted from './deleted.ts';
 import * as forks from './forks.ts';
 import * as references from './references.ts';
 import * as removal from './removal.ts';
@@ -25,10 +26,21 @@ const stories: readonly (readonly [name: string, story: Story])[] = [
   ['an image is copied while its source is deleted', copies.copyAndDelete],
 ];
 
+const keptStories: readonly (readonly [name: string, story: Story])[] = [
+  ['a manifest is restored and deleted', deleted.restoreAndDelete],
+  ['a tag is restored and pushed', deleted.restoreAndPush],
+  ['a manifest is restored and purged', deleted.restoreAndPurge],
+  ['a manifest is deleted while others are purged', deleted.deleteAndPurge],
+];
+
 const SEEDS = 4;
 
 describe('storage as Azure keeps it holds when', () => {
   test.each(stories)('%s', async (_, story) => {
     expect(await eachSeed(SEEDS, story, { adapter: 'azure' })).toBe(SEEDS);
+  });
+
+  test.each(keptStories)('%s', async (_, story) => {
+    expect(await eachSeed(SEEDS, story, { adapter: 'azure', ...deleted.KEPT })).toBe(SEEDS);
   });
 });

@@ -15,6 +15,9 @@ describe('what was deleted and is restored', () => {
   test('keeps its repository when the last other manifest goes', async () => {
     expect(await seeds(deleted.restoreAndDeleteLast)).toBe(SEEDS);
   });
+  test('is there or can be restored again when its repository is deleted', async () => {
+    expect(await seeds(deleted.restoreAndDeleteAll)).toBe(SEEDS);
+  });
   test('takes no tag from a push without force', async () => {
     expect(await seeds(deleted.restoreAndPush)).toBe(SEEDS);
   });

@@ -99,6 +99,22 @@ export const restoreAndDeleteLast: Story = async ({ send, race, breaches }) => {
   expect(await breaches()).toEqual([]);
 };
 
+/** A manifest restored while its repository is deleted as a whole: all is there, or can be restored. */
+export const restoreAndDeleteAll: Story = async ({ send, race, breaches }) => {
+  const [manifest, other] = [await deleted(send, 'v1', document('one')), document('other')];
+  await publish(send, NAME, 'v2', other);
+  const [back, removal] = await race(restore(send, manifest, 'v1'), () => send('DELETE', `/acr/v1/${NAME}`));
+  expect([back?.status, removal?.status]).toEqual([200, 202]);
+  expect(await target(send, 'v2')).toBeUndefined();
+  expect(await breaches()).toEqual([]);
+  for (const [tag, one] of [['v1', manifest] as const, ['v2', other] as const]) {
+    expect((await restore(send, one, tag)()).status).toBe(200);
+    expect(await target(send, tag)).toBe(one.digest);
+  }
+  expect(await bin(send)).toEqual([]);
+  expect(await breaches()).toEqual([]);
+};
+
 /** A tag restored while it is pushed: the push has it, and no force was used. */
 export const restoreAndPush: Story = async ({ send, race, breaches }) => {
   const [old, fresh] = [await deleted(send, 'v1', document('old')), document('new')];
