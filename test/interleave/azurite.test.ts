@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import * as collection from './collection.ts';
 import * as contents from './contents.ts';
 import * as copies from './copies.ts';
 import * as deleted from './deleted.ts';
 import * as forks from './forks.ts';
 import * as references from './references.ts';
+import * as restoring from './restoring.ts';
 import * as removal from './removal.ts';
 import { type Story, eachSeed } from './world.ts';
 
@@ -31,6 +33,12 @@ const keptStories: readonly (readonly [name: string, story: Story])[] = [
   ['a tag is restored and pushed', deleted.restoreAndPush],
   ['a manifest is restored and purged', deleted.restoreAndPurge],
   ['a manifest is deleted while others are purged', deleted.deleteAndPurge],
+  ['layers that nobody needs are pushed and collected', collection.pushMany],
+  ['they are uploaded elsewhere', collection.uploadKnown],
+  ['they are mounted', collection.mountOld],
+  ['a tag moves, its image is deleted, and layers are collected', collection.retagAndDelete],
+  ['a repository ends and begins while it is collected', collection.firstAndLast],
+  ['a deletion is taken back', restoring.deleteAndRestore],
 ];
 
 const SEEDS = 4;
