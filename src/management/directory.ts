@@ -23,9 +23,13 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
     'regenerateCredential/action',
     'generateCredentials/action',
     'listUsages/read',
+    'purge/action',
+    'collect/action',
   ],
   'registries/scopeMaps': ['read', 'write', 'delete'],
   'registries/tokens': ['read', 'write', 'delete'],
+  'registries/purgeSchedules': ['read', 'write', 'delete'],
+  'registries/lifecyclePolicies': ['read', 'write', 'preview/action', 'run/action'],
 };
 
 /** GET operations of the provider. */

@@ -38,6 +38,21 @@ import {
   listResources,
   listSubscriptions,
 } from './directory.ts';
+import { runCollection } from './lifecycle/collect.ts';
+import {
+  getLifecyclePolicies,
+  previewLifecyclePolicy,
+  putLifecyclePolicy,
+  runLifecyclePolicy,
+  showLifecyclePolicy,
+} from './lifecycle/policy.ts';
+import { purge } from './lifecycle/purge.ts';
+import {
+  getPurgeSchedules,
+  removePurgeSchedule,
+  replacePurgeSchedule,
+  showPurgeSchedule,
+} from './lifecycle/schedules.ts';
 import { getRegistry, listRegistries, patchRegistry, putRegistry, refuseRegistry } from './registry.ts';
 import { getRepositoryUsages, listUsages } from './usages.ts';
 
@@ -90,6 +105,18 @@ const registryRoutes: readonly Route<RegistryArmCall>[] = [
     PATCH: updateToken,
     DELETE: removeToken,
   }),
+  inRegistry('/purge', { POST: purge }),
+  inRegistry('/purgeSchedules', { GET: getPurgeSchedules }),
+  inRegistry('/purgeSchedules/(?<name>[^/]+)', {
+    GET: showPurgeSchedule,
+    PUT: replacePurgeSchedule,
+    DELETE: removePurgeSchedule,
+  }),
+  inRegistry('/lifecyclePolicies', { GET: getLifecyclePolicies }),
+  inRegistry('/lifecyclePolicies/(?<name>[^/]+)', { GET: showLifecyclePolicy, PUT: putLifecyclePolicy }),
+  inRegistry('/lifecyclePolicies/(?<name>[^/]+)/preview', { POST: previewLifecyclePolicy }),
+  inRegistry('/lifecyclePolicies/(?<name>[^/]+)/run', { POST: runLifecyclePolicy }),
+  inRegistry('/collect', { POST: runCollection }),
   inRegistry(`${AUTHORIZATION}/roleAssignments`, { GET: getAssignments }),
   inRegistry(`${AUTHORIZATION}/roleAssignments/(?<name>[^/]+)`, {
     GET: showAssignment,
@@ -101,7 +128,7 @@ const registryRoutes: readonly Route<RegistryArmCall>[] = [
 ];
 
 /** Calls that change nothing and reveal no secret, though their method is POST. */
-const READING_POST = /\/checkNameAvailability\/?$/i;
+const READING_POST = /(?:\/checkNameAvailability|\/lifecyclePolicies\/[^/]+\/preview)\/?$/i;
 
 /** The right that a call of the management API needs. */
 export function managementAccess(method: string, path: string): ManagementRight {

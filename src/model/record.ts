@@ -160,6 +160,11 @@ export function encodeText(text: string): string {
   return text.replace(/[-./]/g, (c) => (c === '-' ? ',' : c === '.' ? '-' : '.'));
 }
 
+/** The opposite of `encodeName`. */
+export function decodeName(encoded: string): string {
+  return encoded.replace(/[,.-]/g, (c) => (c === ',' ? '-' : c === '-' ? '.' : '/'));
+}
+
 export function contentKey(registry: RegistryName, digest: Digest): Key<ContentRow> {
   return { table: 'blobs', partition: `${registry}!${digest}`, row: digest };
 }
