@@ -87,6 +87,35 @@ describe.each(adapters)('DELETE of a repository on %s', (adapter) => {
     },
   );
 
+  test('leaves everything to be restored while soft delete is on, however large', async () => {
+    await open({ document: { softDelete: { enabled: true, days: 7, updated: 0 } } });
+    const config = await pushBlob(app, NAME, noise(10));
+    const text = 'x'.repeat(55_000);
+    for (let i = 0; i < 25; i++) {
+      const manifest = imageManifest(config, [], { annotations: { text, i: String(i) } });
+      const { digest, bytes } = await pushManifest(app, NAME, manifest, `v${i}`);
+      const tags = Array.from({ length: 3 }, (_, j) => `tag=w${i}-${j}`).join('&');
+      await putManifest(app, NAME, `${digest}?${tags}`, bytes);
+    }
+    expect((await app.fetch('DELETE', PATH)).status).toBe(202);
+    expect(await problemOf(await app.fetch('GET', PATH))).toBe('404 NAME_UNKNOWN');
+    const deleted = `/acr/v1/_deleted/${NAME}`;
+    const { manifests }: { manifests: { digest: string }[] } = JSON.parse(
+      await (await app.fetch('GET', `${deleted}/_manifests?n=100`)).text(),
+    );
+    expect(manifests).toHaveLength(25);
+    const { tags }: { tags: unknown[] } = JSON.parse(
+      await (await app.fetch('GET', `${deleted}/_tags?n=200`)).text(),
+    );
+    expect(tags).toHaveLength(100);
+    for (const { digest } of manifests) {
+      const restored = await app.fetch('POST', `${deleted}/_manifests/${digest}`, { body: '{}' });
+      expect([restored.status, digest]).toEqual([200, digest]);
+    }
+    expect(await jsonOf(await app.fetch('GET', PATH))).toMatchObject({ manifestCount: 25 });
+    expect(await breaches(app.stores, app.registry)).toEqual([]);
+  });
+
   test('takes a manifest with more tags than a transaction, among others', async () => {
     await open();
     const { manifest } = await pushImage(app, NAME, 'v1', 'many');
