@@ -1,16 +1,33 @@
 import { expect } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
+import { parseRepositoryName } from '../../src/model/names.ts';
+import { catalogKey } from '../../src/model/record.ts';
+import { always, put, remove } from '../../src/store/records.ts';
 import { begin, end, publish, upload } from '../support/client.ts';
 import type { PortCall } from '../support/intercept.ts';
 import { descriptor } from '../support/scene.ts';
 import { LONG_MS, NAME, copy, image, judge, layer, push, settle, statuses } from './images.ts';
 import type { Story } from './world.ts';
 
-/** Calls of a collection that no other call of a story without first pushes and last deletions can meet. */
-export function alone({ name, args }: PortCall): boolean {
+/** Calls of a collection that no other call of a story can meet where repositories neither come nor go. */
+export function inRepositories(call: PortCall): boolean {
+  return isAlone(call) || ofCatalog(call);
+}
+
+/** The same where nothing but the catalog is met. */
+export function inCatalog(call: PortCall): boolean {
+  const isScan = call.name === 'records.scan';
+  return isAlone(call) || (isScan && !ofCatalog(call));
+}
+
+function isAlone({ name, args }: PortCall): boolean {
   const text = JSON.stringify(args);
-  const inCatalog = name !== 'records.get' && (text.includes('!!catalog') || text.includes('"before":"!!"'));
-  return text.includes('!!lifecycle') || text.includes('!sha512:') || inCatalog || name === 'blobs.list';
+  return text.includes('!!lifecycle') || text.includes('!sha512:') || name === 'blobs.list';
+}
+
+function ofCatalog({ name, args }: PortCall): boolean {
+  const text = JSON.stringify(args);
+  return name !== 'records.get' && (text.includes('!!catalog') || text.includes('"before":"!!"'));
 }
 
 /** A push relies on layers that nobody has needed for long. */
@@ -162,6 +179,32 @@ export const firstAndLast: Story = async (world) => {
   );
   expect(statuses(answers)).toEqual([202, 201, 201, 200]);
   await judge(world, [again, other]);
+};
+
+/** The first push of a repository whose name is in the catalog, left there by a request that was killed. */
+export const firstPush: Story = async (world) => {
+  const { registry, app } = world.test;
+  const key = catalogKey({ registry, name: parseRepositoryName(NAME) });
+  const row = { name: NAME, stamp: app.context.stamp() };
+  await world.stores.records.batch(key.table, key.partition, [put(key, row, always)]);
+  await world.pass(LONG_MS);
+  const fresh = image([]);
+  const answers = await world.race(() => push(world.send, fresh), world.collect);
+  expect(statuses(answers)).toEqual([201, 200]);
+  await judge(world, [fresh]);
+};
+
+/** The last deletion of a repository that the catalog lost. */
+export const lastDeletion: Story = async (world) => {
+  const old = await settle(world, [], []);
+  const key = catalogKey({ registry: world.test.registry, name: parseRepositoryName(NAME) });
+  await world.stores.records.batch(key.table, key.partition, [remove(key, always)]);
+  const answers = await world.race(
+    () => world.send('DELETE', `/v2/${NAME}/manifests/${old.digest}`),
+    world.collect,
+  );
+  expect(statuses(answers)).toEqual([202, 200]);
+  await judge(world, []);
 };
 
 /** A client that lost the answer to its PUT sends it again days later, while its session lives. */
