@@ -5,11 +5,14 @@ import { type Answer, clientOf } from '../support/client.ts';
 import { type Hook, type Mishap, intercept, mishaps } from '../support/intercept.ts';
 import { breaches, strayBlobs } from '../support/invariants.ts';
 import { type Operation, operations } from './operations.ts';
+import { repositoryOperations } from './repositories.ts';
 
 /** Longer than collection spares anything. */
 const LONG_MS = 25 * 3_600_000;
 const MISHAPS: readonly Mishap[] = ['fails', 'loses its answer', 'happens twice'];
-const cases = operations.flatMap((operation) => MISHAPS.map((mishap) => ({ ...operation, mishap })));
+const cases = [...operations, ...repositoryOperations].flatMap((operation) =>
+  MISHAPS.map((mishap) => ({ ...operation, mishap })),
+);
 
 describe('one storage call of an operation fails, and its client tries again', () => {
   test.each(cases)('$name, while any one call $mishap', async ({ mishap, ...operation }) => {

@@ -156,32 +156,6 @@ export const operations: readonly Operation[] = [
     },
   },
   {
-    name: 'the deletion of the last manifest of a repository',
-    async prepare(send) {
-      const manifest = document('last');
-      await publish(send, NAME, 'v1', manifest);
-      const { holds, ...attempt } = removal(send, `manifests/${manifest.digest}`, []);
-      const listed = async () => Buffer.from((await send('GET', '/v2/_catalog')).bytes).toString();
-      return { ...attempt, holds: async () => (await holds()) && !(await listed()).includes(NAME) };
-    },
-  },
-  {
-    name: 'the deletion of a repository in two transactions',
-    async prepare(send) {
-      for (let i = 0; i < 30; i++) await publish(send, NAME, `v${i}`, document(`${i}`));
-      await publish(send, 'elsewhere', 'v1', document('elsewhere'));
-      return {
-        run: () => send('DELETE', `/acr/v1/${NAME}`),
-        done: [202, 404],
-        holds: async () => {
-          const gone = await send('GET', `/acr/v1/${NAME}`);
-          const listed = Buffer.from((await send('GET', '/v2/_catalog')).bytes).toString();
-          return gone.status === 404 && listed === '{"repositories":["elsewhere"]}';
-        },
-      };
-    },
-  },
-  {
     name: 'the deletion of a manifest that can be restored',
     document: KEPT,
     async prepare(send) {

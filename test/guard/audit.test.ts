@@ -217,6 +217,13 @@ describe('an event of a repository', () => {
     expect(gone.response.status).toBe(404);
     expect(gone.lines).toEqual([repositoryLine(lab, gone.response, 'Pull', shared)]);
 
+    await send('PUT', '/v2/team/app/manifests/v1', token, put);
+    const tag = JSON.stringify({ tag: 'v1' });
+    const retag = await send('PUT', '/acr/v1/team/app/_tags/v2', token, { body: tag });
+    expect(retag.lines).toEqual([repositoryLine(lab, retag.response, 'Push', { ...described, Tag: 'v2' })]);
+    const whole = await send('DELETE', '/acr/v1/team/app', token);
+    expect(whole.lines).toEqual([repositoryLine(lab, whole.response, 'Delete', { Repository: 'team/app' })]);
+
     const blobGone = await send('DELETE', `/v2/team/app/blobs/${blob}`, token);
     expect(blobGone.lines).toEqual([
       repositoryLine(lab, blobGone.response, 'Delete', { Repository: 'team/app', Digest: blob }),

@@ -278,6 +278,17 @@ describe.each(adapters)('over %s', (adapter) => {
       expect((await repository.getProperties()).tagCount).toBe(0);
     });
 
+    test('deletes a repository, once and again, and nothing of it is left', async () => {
+      const name = 'sdk/removal';
+      await pushImage(content(name, await lab.principal(['AcrPush'])), 'v1');
+      const deleter = await openRepository(name, ['AcrDelete']);
+      await deleter.delete();
+      await deleter.delete();
+      const reader = await openRepository(name, ['AcrPull']);
+      expect(await statusOf(reader.getProperties())).toBe(404);
+      expect(await statusOf(reader.delete())).toBe(401);
+    });
+
     test('may read with a role that reads, delete with one that deletes, and is told 401 or 404 about the rest', async () => {
       const name = 'sdk/rights';
       await pushImage(content(name, await lab.principal(['AcrPush'])), 'v1');
