@@ -90,7 +90,6 @@ function forgetsVersions(stores: Stores): Stores {
 /** Storage that writes rows whatever their version. */
 function forgetsConditions(stores: Stores): Stores {
   const { records } = stores;
-  const loose = (write: Write): Write => ({ ...write, condition: always });
   return {
     ...stores,
     records: {
@@ -100,4 +99,8 @@ function forgetsConditions(stores: Stores): Stores {
       batch: (table, partition, writes) => records.batch(table, partition, writes.map(loose)),
     },
   };
+}
+
+function loose(write: Write): Write {
+  return { ...write, condition: always };
 }

@@ -2,7 +2,7 @@ import { readRegistry } from '../../access/registry.ts';
 import { readLifecyclePolicy, replaceLifecyclePolicy } from '../../access/settings/lifecycle.ts';
 import { currentPolicy } from '../../access/settings/policy.ts';
 import type { Reply } from '../../http/message.ts';
-import type { Cleaned, Gone } from '../../lifecycle/rules/clean.ts';
+import type { Cleaned } from '../../lifecycle/rules/clean.ts';
 import { cleanRegistry } from '../../lifecycle/rules/registry.ts';
 import { selectByRules } from '../../lifecycle/rules/select/policy.ts';
 import type { LifecyclePolicyDocument, LifecycleRule } from '../../model/policy/lifecycle.ts';
@@ -77,11 +77,12 @@ function deletedBy({ name }: LifecycleRule, repositories: readonly Cleaned[]) {
   const gone = repositories.flatMap(({ repository, gone: some }) =>
     some.filter(({ why }) => why === name).map((one) => ({ ...one, repository: repository.name })),
   );
-  const isTag = ({ tag }: Gone) => tag !== undefined;
   return {
     name,
-    tags: gone.filter(isTag).map(({ repository, tag }) => `${repository}:${tag}`),
-    manifests: gone.filter((one) => !isTag(one)).map(({ repository, digest }) => `${repository}@${digest}`),
+    tags: gone.flatMap(({ repository, tag }) => (tag === undefined ? [] : `${repository}:${tag}`)),
+    manifests: gone.flatMap(({ repository, tag, digest }) =>
+      tag === undefined ? `${repository}@${digest}` : [],
+    ),
   };
 }
 
