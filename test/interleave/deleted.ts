@@ -117,6 +117,7 @@ export const restoreAndDeleteAll: Story = async ({ send, race, breaches }) => {
 
 /** A tag restored while it is pushed: the push has it, and no force was used. */
 export const restoreAndPush: Story = async ({ send, race, breaches }) => {
+  await publish(send, NAME, 'other', document('other'));
   const [old, fresh] = [await deleted(send, 'v1', document('old')), document('new')];
   const [back, put] = await race(restore(send, old, 'v1'), push(send, 'v1', fresh));
   expect(put?.status).toBe(201);
@@ -166,9 +167,8 @@ export const restoreTwice: Story = async ({ send, race, breaches, swept }) => {
 /** A restoration of the last day against the purge: all of it comes back, or nothing. */
 export const restoreAndPurge: Story = async (world) => {
   const { send, pass, race, breaches } = world;
-  const bytes = noise(20);
-  await upload(send, NAME, bytes);
-  const manifest = await deleted(send, 'v1', document('one', { layers: [descriptor(bytes)] }));
+  await publish(send, NAME, 'other', document('other'));
+  const manifest = await deleted(send, 'v1', document('one'));
   await pass((DAYS + 1) * DAY_MS);
   const [back] = await race(restore(send, manifest, 'v1'), purge(world));
   expect([200, 404]).toContain(back?.status);
@@ -197,6 +197,7 @@ export const restoreAndCollect: Story = async (world) => {
 export const deleteAndPurge: Story = async (world) => {
   const { send, pass, race, breaches } = world;
   await deleted(send, 'v1', document('old'));
+  await publish(send, NAME, 'other', document('other'));
   const fresh = document('new');
   await publish(send, NAME, 'v1', fresh);
   await pass((DAYS + 1) * DAY_MS);
@@ -204,8 +205,6 @@ export const deleteAndPurge: Story = async (world) => {
   expect(removal?.status).toBe(202);
   expect(await breaches()).toEqual([]);
   expect(await bin(send)).toEqual([fresh.digest, `v1 ${fresh.digest}`]);
-  const catalog = await send('GET', '/acr/v1/_deleted/_catalog');
-  expect(Buffer.from(catalog.bytes).toString()).toContain(`"repository":"${NAME}"`);
   expect((await restore(send, fresh, 'v1')()).status).toBe(200);
 };
 
