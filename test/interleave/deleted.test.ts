@@ -51,7 +51,7 @@ test('a purge takes nothing that was restored and deleted again since it looked'
   // The purge reads the list and the bin; then all else happens.
   const choose = (among: number) => (among > 1 && looked++ >= 2 ? 1 : 0);
   const world = await openWorld(1, choose, { ...deleted.KEPT, grain: 'actors' });
-  await deleted.deleteAgainAndPurge(world);
+  await expect(deleted.deleteAgainAndPurge(world)).resolves.toBeUndefined();
   await world.test.close();
 });
 
