@@ -173,12 +173,12 @@ const tables: readonly (readonly [string, readonly Row[], Partial<RegistryDocume
   [' where soft delete is on', kept, { softDelete: { enabled: true, days: 7, updated: 0 } }],
 ];
 
-describe.each(tables)('storage calls stay within the budget%s', (_, rows, document) => {
+describe.each(tables)('storage calls stay within the budget%s', (_, rows, policies) => {
   test.each(rows)('%s: %d (%d), %d: %s', async (scene, transactions, sequence, expected) => {
     const count = countCalls();
     const app = await openTestApp({
       settings: { downloads: 'proxy' },
-      document,
+      document: policies,
       wrap: (stores) => intercept(stores, count),
     });
     const act = await scenes[scene](clientOf(app.app));
