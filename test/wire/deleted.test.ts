@@ -248,6 +248,7 @@ describe.each(adapters)('what was deleted while soft delete is on, on %s', (adap
     expect(await problemOf(await app.fetch('GET', `${V2}/manifests/v1`))).toBe(
       '405 REGISTRY_DISALLOWED_OPERATION',
     );
+    expect(await breaches(app.stores, app.registry)).toEqual([]);
   });
 
   test('a manifest whose blob was deleted by itself is not restored without it', async () => {
