@@ -18,6 +18,8 @@ export const UNLOCKED = { deleteEnabled: true, listEnabled: true, readEnabled: t
 export type Image = Pushed & {
   /** What its layers add up to, in bytes. */
   readonly layers: number;
+  /** What all of it adds up to: layers, config and manifest. */
+  readonly stored: number;
   readonly architecture: string;
 };
 
@@ -36,7 +38,8 @@ export async function pushImage(
   const [first, ...others] = tags;
   const manifest = await pushManifest(site, repository, imageManifest(config, [layer]), first);
   for (const tag of others) await setTag(site, repository, tag, manifest);
-  return { ...manifest, layers: layer.size, architecture };
+  const stored = config.size + layer.size + manifest.size;
+  return { ...manifest, layers: layer.size, stored, architecture };
 }
 
 /** Lets a tag name a manifest, which is there or is new. Throws when that is refused. */

@@ -103,6 +103,27 @@ describe.each(adapters)('changes by the SDK over %s', (adapter) => {
     expect(await pull(name, digest)).toBe(404);
   });
 
+  test('what must not be listed is shown to those who know it, and to nobody else', async () => {
+    const [seen, hidden] = [await push('sdk/hidden', 'seen'), await push('sdk/hidden', 'hidden')];
+    await push('sdk/hidden-whole', 'v1');
+    const client = await clientOf(['Owner']);
+    const repository = client.getRepository('sdk/hidden');
+    const artifact = repository.getArtifact('hidden');
+    await artifact.updateTagProperties('hidden', { canList: false });
+    await artifact.updateManifestProperties({ canList: false });
+    await client.getRepository('sdk/hidden-whole').updateProperties({ canList: false });
+
+    const tags = await Array.fromAsync(artifact.listTagProperties());
+    expect(tags.map(({ name }) => name)).toEqual(['seen']);
+    const manifests = await Array.fromAsync(repository.listManifestProperties());
+    expect(manifests.map(({ digest }) => digest)).toEqual([seen]);
+    expect(await Array.fromAsync(client.listRepositoryNames())).not.toContain('sdk/hidden-whole');
+
+    expect((await artifact.getTagProperties('hidden')).canList).toBe(false);
+    expect((await repository.getArtifact(hidden).getManifestProperties()).canList).toBe(false);
+    expect((await client.getRepository('sdk/hidden-whole').getProperties()).canList).toBe(false);
+  });
+
   test('what must not be read is not pulled, and its properties are still shown', async () => {
     const digest = await push('sdk/unread', 'v1');
     const repository = (await clientOf(['Owner'])).getRepository('sdk/unread');

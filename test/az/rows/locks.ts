@@ -59,17 +59,17 @@ const EFFECTS: Readonly<Record<(typeof KINDS)[number], Readonly<Record<(typeof S
   };
 
 const WORDS = {
-  delete: 'not deleted',
-  write: 'not changed',
-  read: 'not pulled',
-  list: 'shown, but not listed',
+  delete: 'not deleted until unlocked',
+  write: 'not changed until unlocked',
+  read: 'not pulled until unlocked',
+  list: 'shown but not listed until unlocked',
 } as const;
 
 /** `az acr repository update`: each lock on each thing, what it forbids, and that unlocking ends it. */
 export const locks: readonly Row[] = SUBJECTS.flatMap((subject) =>
   KINDS.map((kind) => ({
     command: `repository update --${kind}-enabled`,
-    what: `a ${subject} is ${WORDS[kind]} until it is unlocked`,
+    what: `${subject}: ${WORDS[kind]}`,
     run: async (site) => await lockAndUnlock(site, subject, kind),
   })),
 );

@@ -5,6 +5,8 @@ import type { Site } from '../site.ts';
 import type { Row } from './row.ts';
 
 const AT = ['--registry', 'registry'] as const;
+/** Deleted things can be restored so long. */
+const DAYS = 30;
 const NAMED = ['--name', 'registry'] as const;
 
 /** What an owner sets for the whole registry, and what comes of it: these go one after the other. */
@@ -31,8 +33,8 @@ export const policies: readonly Row[] = [
       const config = async (verb: string, ...more: string[]) =>
         await site.owner.json(`acr config soft-delete ${verb}`, ...more, ...AT);
       assert.partialDeepStrictEqual(await config('show'), { status: 'disabled', retentionDays: 7 });
-      const on = { status: 'enabled', retentionDays: 30 };
-      assert.partialDeepStrictEqual(await config('update', '--status', 'enabled', '--days', '30'), on);
+      const on = { status: 'enabled', retentionDays: DAYS };
+      assert.partialDeepStrictEqual(await keepDeleted(site), on);
       assert.partialDeepStrictEqual(await config('show'), on);
     },
   },
@@ -46,7 +48,7 @@ export const policies: readonly Row[] = [
       const [deleted, expires] = ['deletedAt', 'expiresAfter'].map((key) =>
         Date.parse(String(member(found, 0, key))),
       );
-      assert.equal((expires ?? 0) - (deleted ?? 0), 30 * 86_400_000);
+      assert.equal((expires ?? 0) - (deleted ?? 0), DAYS * 86_400_000);
       assert.equal(member(found, 'length'), 1);
     },
   },
@@ -70,7 +72,9 @@ export const policies: readonly Row[] = [
     what: 'where something can be restored',
     async run(site) {
       const { name } = await deleteOne(site);
-      const found = texts(await site.owner.json('acr repository list-deleted', ...NAMED));
+      const found = texts(
+        await site.owner.json('acr repository list-deleted', ...NAMED, '--query', '[].repository'),
+      );
       assert(found.includes(name), `${name} is not listed`);
     },
   },
@@ -103,9 +107,10 @@ export const policies: readonly Row[] = [
   },
   {
     command: 'repository delete --repository',
-    what: 'a whole repository comes back, image by image',
+    what: 'with soft delete, all of it can be restored',
     async run(site) {
       const name = site.fresh();
+      await keepDeleted(site);
       const image = await pushImage(site, name, ['v1']);
       await site.owner.json('acr repository delete', ...NAMED, '--repository', name, '--yes');
       assert.equal(await statusOf(site, name, 'v1'), 404);
@@ -118,8 +123,9 @@ export const policies: readonly Row[] = [
   },
 ];
 
-/** An image with two tags, deleted again by its digest. */
+/** An image with two tags, deleted again by its digest while the registry keeps what is deleted. */
 async function deleteOne(site: Site): Promise<{ readonly name: string; readonly digest: string }> {
+  await keepDeleted(site);
   const name = site.fresh();
   const { digest } = await pushImage(site, name, ['v1', 'v2']);
   const image = ['--image', `${name}@${digest}`];
@@ -131,4 +137,9 @@ async function deleteOne(site: Site): Promise<{ readonly name: string; readonly 
 async function digestOf(site: Site, name: string, tag: string): Promise<unknown> {
   const answer = await site.fetch('HEAD', `/v2/${name}/manifests/${tag}`);
   return answer.headers.get('docker-content-digest');
+}
+
+async function keepDeleted(site: Site): Promise<unknown> {
+  const policy = ['--status', 'enabled', '--days', String(DAYS), '--yes'];
+  return await site.owner.json('acr config soft-delete update', ...AT, ...policy);
 }

@@ -13,7 +13,7 @@ const call = (verb: string, name: string, ...more: string[]) =>
 export const refusals: readonly Row[] = [
   {
     command: 'repository show, show-tags, delete',
-    what: 'a repository that is not there',
+    what: 'say so when a repository is not there',
     async run(site) {
       const at = [...AT, '--repository', 'az/nowhere'];
       for (const [verb, ...more] of [['show'], ['show-tags'], ['delete', '--yes']]) {
@@ -24,7 +24,7 @@ export const refusals: readonly Row[] = [
   },
   {
     command: 'repository show, untag; manifest show',
-    what: 'a tag and a manifest that are not there',
+    what: 'say so when a tag or a manifest is not there',
     async run(site) {
       const name = site.fresh();
       await pushImage(site, name, ['v1']);
@@ -44,7 +44,7 @@ export const refusals: readonly Row[] = [
   },
   {
     command: 'repository list',
-    what: 'a wrong password',
+    what: 'refused with a wrong password',
     async run(site) {
       const stranger = site.admin.as({ ...site.people.admin, password: 'wrong' });
       const said = await stranger.refusal('acr repository list', ...AT);
@@ -53,7 +53,7 @@ export const refusals: readonly Row[] = [
   },
   {
     command: 'repository show, update, delete',
-    what: 'a token of one repository: there all that its scope map says, elsewhere nothing',
+    what: 'by a token of one repository: there what its scope map says, elsewhere nothing',
     async run(site) {
       const [own, other] = [site.fresh(), site.fresh()];
       for (const name of [own, other]) await pushImage(site, name, ['v1']);

@@ -22,19 +22,19 @@ export const repositories: readonly Row[] = [
   },
   {
     command: 'repository show --repository',
-    what: 'counts, times and attributes',
+    what: 'counts, size, times and attributes',
     async run(site) {
       const name = site.fresh();
-      await pushImage(site, name, ['v1', 'v2']);
-      await pushImage(site, name, ['v3']);
+      const images = [await pushImage(site, name, ['v1', 'v2']), await pushImage(site, name, ['v3'])];
       const found = await site.admin.json('acr repository show', ...AT, '--repository', name);
-      assert.deepEqual(timeless(found), {
+      assert.partialDeepStrictEqual(timeless(found), {
         registry: site.host,
         imageName: name,
         createdTime: 'time',
         lastUpdateTime: 'time',
         manifestCount: 2,
         tagCount: 3,
+        size: images.reduce((sum, { stored }) => sum + stored, 0),
         changeableAttributes: UNLOCKED,
       });
     },
@@ -191,7 +191,7 @@ export const repositories: readonly Row[] = [
   },
   {
     command: 'repository delete --repository',
-    what: 'all of it goes, and is told',
+    what: 'all of it goes, and what went is told',
     async run(site) {
       const name = site.fresh();
       const one = await pushImage(site, name, ['v1', 'v2']);

@@ -14,25 +14,28 @@ afterEach(async () => {
   await lab?.close();
 });
 
-test.each(adapters)('the Python SDK signs in, pushes, pulls, lists, locks and deletes over %s', async (adapter) => {
-  lab = await openSdkLab({ adapter });
-  await lab.settings({ anonymousRepositories: [OPEN] });
-  const { code, output } = await run({
-    ENDPOINT: lab.url,
-    OPEN,
-    PRINCIPALS: JSON.stringify(await principals(lab)),
-    REQUESTS_CA_BUNDLE: lab.trust,
-  });
-  expect(output).toMatch(/^Ran 13 tests/m);
-  expect(output).toMatch(/^OK$/m);
-  expect(code).toBe(0);
-  // 10 MiB in pieces of 4 MiB.
-  const pieces = lab.requests().filter((line) => line.startsWith('PATCH /v2/python/blob/'));
-  expect(pieces).toHaveLength(3);
-  // The SDK asks for ranges, and follows links to storage with them.
-  const served = lab.requests().flatMap((line) => /^GET \S+\/blobs\/\S+ ([23]\d\d)$/.exec(line)?.[1] ?? []);
-  expect(new Set(served)).toEqual(new Set([adapter === 'azure' ? '307' : '206']));
-});
+test.each(adapters)(
+  'the Python SDK signs in, pushes, pulls, lists, locks and deletes over %s',
+  async (adapter) => {
+    lab = await openSdkLab({ adapter });
+    await lab.settings({ anonymousRepositories: [OPEN] });
+    const { code, output } = await run({
+      ENDPOINT: lab.url,
+      OPEN,
+      PRINCIPALS: JSON.stringify(await principals(lab)),
+      REQUESTS_CA_BUNDLE: lab.trust,
+    });
+    expect(output).toMatch(/^Ran 13 tests/m);
+    expect(output).toMatch(/^OK$/m);
+    expect(code).toBe(0);
+    // 10 MiB in pieces of 4 MiB.
+    const pieces = lab.requests().filter((line) => line.startsWith('PATCH /v2/python/blob/'));
+    expect(pieces).toHaveLength(3);
+    // The SDK asks for ranges, and follows links to storage with them.
+    const served = lab.requests().flatMap((line) => /^GET \S+\/blobs\/\S+ ([23]\d\d)$/.exec(line)?.[1] ?? []);
+    expect(new Set(served)).toEqual(new Set([adapter === 'azure' ? '307' : '206']));
+  },
+);
 
 async function principals(at: SdkLab): Promise<Record<string, string>> {
   const token = async (roles: readonly string[], audience = AUDIENCE) =>
