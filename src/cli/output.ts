@@ -68,7 +68,7 @@ function cell(value: unknown, [, from]: Column): string {
 }
 
 /** One line that cannot steer the terminal, whatever a server says. */
-function plain(value: unknown): string {
+export function plain(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (Array.isArray(value)) return value.map(plain).join(', ');
   const text = typeof value === 'string' ? value : JSON.stringify(value);

@@ -4,6 +4,10 @@ import { openSessions } from './client/session.ts';
 import type { Command, Group, Surroundings } from './command.ts';
 import { login, logout } from './commands/account.ts';
 import { admin } from './commands/admin.ts';
+import { collect } from './commands/cleaning/collect.ts';
+import { lifecycle } from './commands/cleaning/lifecycle.ts';
+import { purge } from './commands/cleaning/purge.ts';
+import { purgeSchedule } from './commands/cleaning/schedules.ts';
 import { image } from './commands/images.ts';
 import { role } from './commands/roles.ts';
 import { scopeMap } from './commands/scopemaps.ts';
@@ -28,6 +32,10 @@ export const program: readonly (Command | Group)[] = [
   policy,
   usage,
   image,
+  purge,
+  purgeSchedule,
+  lifecycle,
+  collect,
 ];
 
 /** Runs the command that `words` name and returns its exit code: 0 done, 1 refused or failed, 2 called wrongly. */

@@ -84,7 +84,8 @@ export async function cleanRepository(ctx: Context, cleaning: Cleaning): Promise
   const gone: Gone[] = [];
   try {
     while (work.decision.tags.length + work.decision.units.length > 0) {
-      if (gone.length >= most || ctx.now() >= until) work.left = 'more';
+      // One step at least, or a caller who comes back would never get further.
+      if (gone.length > 0 && (gone.length >= most || ctx.now() >= until)) work.left = 'more';
       if (work.left !== undefined) break;
       // One by one: a list of arguments has a limit.
       for (const one of await cleanStep(ctx, cleaning, work)) gone.push(one);

@@ -39,9 +39,8 @@ export async function cleanRegistry(ctx: Context, cleaning: RegistryCleaning): P
   for await (const name of names(ctx, registry, cleaning.after)) {
     const select = cleaning.selectFor(name);
     if (select) {
-      if (count >= most || repositories.length >= REPOSITORIES || ctx.now() >= until) {
-        return { repositories, next: done };
-      }
+      const spent = count >= most || repositories.length >= REPOSITORIES || ctx.now() >= until;
+      if (spent && repositories.length > 0) return { repositories, next: done };
       const one = { ...cleaning, repository: { registry, name }, select, most: most - count };
       const cleaned = await cleanOne(ctx, one, repositories.length > 0);
       if (cleaned) repositories.push(cleaned);

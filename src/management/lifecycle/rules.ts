@@ -36,8 +36,8 @@ function readRule(fields: Fields): LifecycleRule {
     );
   }
   const state = fields.choice('state', STATES) ?? 'tagged';
-  const [tags, exceptTags] = [fields.texts('tags'), fields.texts('exceptTags')];
-  if (state === 'untagged' && (tags ?? exceptTags) !== undefined) {
+  const [tags, exceptTags] = [fields.texts('tags') ?? ['*'], fields.texts('exceptTags') ?? []];
+  if (state === 'untagged' && (tags.join(' ') !== '*' || exceptTags.length > 0)) {
     throw invalid(`The rule '${name}' is of manifests without tags, and cannot name any.`);
   }
   const olderThanDays = fields.whole('olderThanDays', 0, DAYS);
@@ -50,8 +50,8 @@ function readRule(fields: Fields): LifecycleRule {
     name,
     repositories: checkPatterns(needed(fields.texts('repositories'), 'repositories'), name),
     state,
-    tags: checkPatterns(tags ?? ['*'], name),
-    exceptTags: checkPatterns(exceptTags ?? [], name),
+    tags: checkPatterns(tags, name),
+    exceptTags: checkPatterns(exceptTags, name),
     ...(olderThanDays !== undefined && { olderThanDays }),
     ...(notPulledForDays !== undefined && { notPulledForDays }),
     ...(keep !== undefined && { keep }),
