@@ -6,12 +6,16 @@ const POLL_MS = 1000;
 const HIDE_SECONDS = 300;
 /** After this many tries a job is given up, as `maxDequeueCount` in host.json says. */
 const TRIES = 5;
-const SWEEP_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 /** Does what queue and timer triggers do on the platform; returns what ends it, after the work under way. */
 export function startClocks(app: App): () => Promise<void> {
   const stopping = new AbortController();
-  const running = Promise.all([poll(app, stopping.signal), tick(app, stopping.signal)]);
+  const running = Promise.all([
+    poll(app, stopping.signal),
+    ...timers.map(({ name, schedule }) => tick(app, name, periodOf(schedule), stopping.signal)),
+  ]);
   return async () => {
     stopping.abort();
     await running;
@@ -40,11 +44,17 @@ async function takeJobs(app: App, queue: string): Promise<boolean> {
   return deliveries.length > 0;
 }
 
-async function tick(app: App, signal: AbortSignal): Promise<void> {
+async function tick(app: App, name: string, period: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await rest(SWEEP_MS, signal);
-    for (const { name } of signal.aborted ? [] : timers) await quietly(app, () => runTimer(app, name));
+    await rest(period, signal);
+    if (!signal.aborted) await quietly(app, () => runTimer(app, name));
   }
+}
+
+/** Milliseconds between two runs. What runs daily runs hourly, since a machine of one's own may be off at that hour. */
+function periodOf(schedule: string): number {
+  const [, minutes] = /^0 \*\/(\d+) /.exec(schedule) ?? [];
+  return minutes === undefined ? HOUR_MS : Number(minutes) * MINUTE_MS;
 }
 
 async function quietly<T>(app: App, run: () => Promise<T>): Promise<T | undefined> {
