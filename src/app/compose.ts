@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Authorize, authorizeAll, createAuthorize } from '../auth/authorize.ts';
-import { type Entra, openEntra } from '../auth/entra.ts';
+import { openEntra } from '../auth/entra.ts';
+import type { Entra } from '../auth/openid/directory.ts';
 import { openTokens } from '../auth/jwt.ts';
 import { openKeyRing } from '../auth/keys.ts';
 import { currentRegistry } from '../access/registry.ts';

@@ -1,5 +1,10 @@
 import type { AzureOptions } from '../azure/account.ts';
-import { ENTRA_AUDIENCES, ENTRA_AUTHORITY, ENTRA_ISSUER, type EntraOptions } from '../auth/entra.ts';
+import {
+  ENTRA_AUDIENCES,
+  ENTRA_AUTHORITY,
+  ENTRA_ISSUER,
+  type EntraOptions,
+} from '../auth/openid/directory.ts';
 import { type TrustedProxies, addressRanges, isRange } from '../guard/address.ts';
 import { type RegistryName, parseRegistryName } from '../model/names.ts';
 import type { Settings } from '../store/context.ts';

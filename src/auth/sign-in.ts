@@ -8,7 +8,7 @@ import type { RegistryName } from '../model/names.ts';
 import { type Grants, NO_GRANTS } from '../access/permission.ts';
 import type { Context } from '../store/context.ts';
 import type { Throttle } from '../guard/throttle.ts';
-import type { Entra, EntraPrincipal } from './entra.ts';
+import type { Entra, EntraPrincipal } from './openid/directory.ts';
 import type { Subject, Tokens } from './jwt.ts';
 import type { KeyRing } from './keys.ts';
 

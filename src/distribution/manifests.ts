@@ -12,7 +12,6 @@ import {
   parseTag,
 } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import { deleteManifest, deleteTag } from '../registry/change/delete.ts';
 import { putManifest } from '../registry/change/push.ts';
 import { type ManifestInfo, type Reading, getManifest, statManifest } from '../registry/manifests.ts';
 import type { Context } from '../store/context.ts';
@@ -67,6 +66,8 @@ export async function putManifestContent(ctx: Context, call: RepositoryCall): Pr
 export async function deleteReference(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const { repository, policy, cause } = call;
   const reference = existing(repository, call.reference);
+  // Loaded at its use: a cold start is for pushes and pulls, and should not pay for it.
+  const { deleteManifest, deleteTag } = await import('../registry/change/delete.ts');
   if (reference.kind === 'tag') await deleteTag(ctx, repository, reference.tag, policy, cause);
   else await deleteManifest(ctx, repository, reference.digest, policy, cause);
   return { status: 202, headers: { 'content-length': '0' } };

@@ -1,5 +1,6 @@
 import { putAssignment } from '../../src/access/roles.ts';
-import { type EntraOptions, openEntra } from '../../src/auth/entra.ts';
+import { openEntra } from '../../src/auth/entra.ts';
+import type { EntraOptions } from '../../src/auth/openid/directory.ts';
 import { memoryKeyStore } from '../../src/auth/keys.ts';
 import { jsonOf } from '../support/answer.ts';
 import { type LogLine, type TestApp, type TestClock, createClock, openTestApp } from '../support/app.ts';

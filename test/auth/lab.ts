@@ -4,7 +4,7 @@ import { updateRegistry } from '../../src/access/registry.ts';
 import { putAssignment } from '../../src/access/roles.ts';
 import { putScopeMap } from '../../src/access/scopemaps.ts';
 import { generatePasswords, putToken } from '../../src/access/tokens.ts';
-import type { Entra } from '../../src/auth/entra.ts';
+import type { Entra } from '../../src/auth/openid/directory.ts';
 import { memoryKeyStore } from '../../src/auth/keys.ts';
 import type { RegistryDocument } from '../../src/model/access.ts';
 import { HOST, type TestApp, type TestAppOptions, openTestApp } from '../support/app.ts';

@@ -5,7 +5,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { AccessToken, TokenCredential } from '@azure/identity';
 import { updateRegistry } from '../../src/access/registry.ts';
 import { putAssignment } from '../../src/access/roles.ts';
-import { ENTRA_AUDIENCES } from '../../src/auth/entra.ts';
+import { ENTRA_AUDIENCES } from '../../src/auth/openid/directory.ts';
 import type { Stores } from '../../src/app/compose.ts';
 import { memoryKeyStore } from '../../src/auth/keys.ts';
 import { listen } from '../../src/local/server.ts';

@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
-import type { EntraOptions } from '../../src/auth/entra.ts';
+import type { EntraOptions } from '../../src/auth/openid/directory.ts';
 import type { Tls } from '../../src/local/tls/certificate.ts';
 import { gather } from './sample.ts';
 
