@@ -43,7 +43,7 @@ describe('tags and manifests changed by several at once', () => {
 describe('in every order of storage calls', () => {
   test('a new tag against the deletion of its manifest', async () => {
     expect(await everyOrder(references.tagAndDelete)).toBeGreaterThan(50);
-  });
+  }, 120_000);
   test('a move against the deletion of the manifest before', async () => {
     expect(await everyOrder(references.moveAndDelete)).toBeGreaterThan(10);
   });

@@ -12,9 +12,10 @@ test.each(adapters)(
       const { manifest } = await pushImage(app, 'app', 'v1');
       for (const path of ['', '/_tags/v1', `/_manifests/${manifest.digest}`]) {
         const answer = await app.fetch('GET', `/acr/v1/app${path}`);
-        const { tag, manifest: shown, ...repository } = await answer.json();
-        const { createdTime, lastUpdateTime } = tag ?? shown ?? repository;
-        expect(createdTime <= lastUpdateTime, `${path}: ${createdTime}, ${lastUpdateTime}`).toBe(true);
+        const text = await answer.text();
+        const [, created = 'none'] = /"createdTime":"([^"]+)"/.exec(text) ?? [];
+        const [, updated = ''] = /"lastUpdateTime":"([^"]+)"/.exec(text) ?? [];
+        expect(created <= updated, `${path}: ${created}, ${updated}`).toBe(true);
       }
     } finally {
       await app.close();
