@@ -3,11 +3,26 @@ import type { Stores } from '../../src/app/compose.ts';
 import { type Write, always } from '../../src/store/records.ts';
 import * as contents from './contents.ts';
 import * as forks from './forks.ts';
+import * as locks from './locks.ts';
 import * as references from './references.ts';
 import { type Story, type WorldOptions, eachSeed } from './world.ts';
 
 /** Storage that writes rows whatever their version. */
 function forgetsConditions(stores: Stores): Stores {
+  return forgets(stores, () => true);
+}
+
+/** The same of rows of repositories, which prove all that was read after them. */
+function forgetsVersions(stores: Stores): Stores {
+  return forgets(stores, (_, { row }) => row === '!');
+}
+
+/** The same of the catalog. */
+function forgetsListing(stores: Stores): Stores {
+  return forgets(stores, (partition) => partition.endsWith('!!catalog'));
+}
+
+function forgets(stores: Stores, which: (partition: string, write: Write) => boolean): Stores {
   const { records } = stores;
   return {
     ...stores,
@@ -15,7 +30,12 @@ function forgetsConditions(stores: Stores): Stores {
       get: (key, select) => records.get(key, select),
       range: (range) => records.range(range),
       scan: (scan) => records.scan(scan),
-      batch: (table, partition, writes) => records.batch(table, partition, writes.map(loose)),
+      batch: (table, partition, writes) =>
+        records.batch(
+          table,
+          partition,
+          writes.map((write) => (which(partition, write) ? loose(write) : write)),
+        ),
     },
   };
 }
@@ -94,6 +114,27 @@ const mutants: readonly Mutant[] = [
     fault: 'rows are written whatever their version, in uploads',
     options: { spoil: forgetsConditions },
     story: contents.crowd,
+  },
+  {
+    fault:
+      'repositories are written whatever their version, when a tag is locked while its manifest is deleted',
+    options: { spoil: forgetsVersions },
+    story: locks.deletedUnderTag,
+  },
+  {
+    fault: 'repositories are written whatever their version, when they are locked while they are pushed to',
+    options: { spoil: forgetsVersions },
+    story: locks.pushedTo,
+  },
+  {
+    fault: 'rows are written whatever their version, when a tag is locked while it moves',
+    options: { spoil: forgetsConditions },
+    story: locks.moved,
+  },
+  {
+    fault: 'the catalog is written whatever its version, when a repository is hidden while it goes',
+    options: { spoil: forgetsListing },
+    story: locks.hiddenLast,
   },
   {
     fault: 'a first push lists its repository before it alone',

@@ -1,12 +1,20 @@
 import type { Stores } from '../../src/app/compose.ts';
 import { type Digest, algorithmOf, digestOf, isDigest } from '../../src/model/digest.ts';
 import type { RegistryName } from '../../src/model/names.ts';
-import type { ContentRow, RepositoryRow, StoredBytes, TableName, TagOfRow } from '../../src/model/record.ts';
+import type {
+  CatalogRow,
+  ContentRow,
+  RepositoryRow,
+  StoredBytes,
+  TableName,
+  TagOfRow,
+} from '../../src/model/record.ts';
 import { gather } from './sample.ts';
 
 type Row = StoredBytes &
   ContentRow &
-  Partial<Pick<RepositoryRow, 'manifests' | 'tags' | 'locks'> & Pick<TagOfRow, 'locked'>> & {
+  Partial<Pick<RepositoryRow, 'manifests' | 'tags' | 'locks'> & Pick<TagOfRow, 'locked'>> &
+  Pick<CatalogRow, 'hidden'> & {
     readonly subject?: string;
     readonly event?: string;
   };
@@ -147,11 +155,24 @@ async function checkRepository(
       if (first === 'm') found.push(...(await checkStored(stores, registry, row, value)));
     } else if (kind === 's') {
       if (second) need(`m!${second}`, row);
+      const manifest = rows.get(`m!${second}`);
+      if (manifest && isHidden(value) !== isUnlisted(manifest)) found.push(`${row} tells another lock`);
       else if (rows.get(`t!${first.replace(':', '-')}`)?.digest !== digest)
         found.push(`${row} is not what the referrers tag points to`);
     }
   }
+  const repository = rows.get('!');
+  const listed = repos.get(`${registry}!!catalog`)?.get(encoded);
+  if (repository && isHidden(listed) !== isUnlisted(repository)) found.push(`${encoded} is listed otherwise`);
   return [...found, ...checkCounts(encoded, rows), ...checkEvents(encoded, rows)];
+}
+
+function isHidden(row: Row | undefined): boolean {
+  return row?.hidden ?? false;
+}
+
+function isUnlisted({ locks = '' }: Row): boolean {
+  return locks.includes('l');
 }
 
 /** The repository's row counts exactly, and goes with the last manifest. */
