@@ -88,7 +88,13 @@ export class DiskRecords implements Records {
       const [name, part] = cursor === undefined ? ['', partitions?.from ?? ''] : fromCursor(cursor);
       const cells = partitions
         ? this.#scanPartitions[wanted(select)].all(
-            ...[table, partitions.before, from, before, part, name, limit + 1],
+            table,
+            partitions.before,
+            from,
+            before,
+            part,
+            name,
+            limit + 1,
           )
         : this.#scan[wanted(select)].all(table, from, before, name, part, limit + 1);
       const rows = cells

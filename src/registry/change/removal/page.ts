@@ -69,10 +69,9 @@ export async function readPage(ctx: Context, repository: Repository, from: Place
 }
 
 function entryOf(found: Entry['found'], tags: readonly Found<TagOfRow>[], whole: boolean): Entry {
-  const tagEntry = ({ row, value: { stamp, locked = false } }: Found<TagOfRow>): TagEntry => ({
-    tag: parseTag(row.slice(row.lastIndexOf('!') + 1)),
-    stamp,
-    locked,
-  });
   return { digest: parseDigest(found.value.digest), found, tags: tags.map(tagEntry), whole };
+}
+
+function tagEntry({ row, value: { stamp, locked = false } }: Found<TagOfRow>): TagEntry {
+  return { tag: parseTag(row.slice(row.lastIndexOf('!') + 1)), stamp, locked };
 }
