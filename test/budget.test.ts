@@ -112,6 +112,24 @@ const budget: readonly Row[] = [
     201,
     'PUT a tag on an image of 3 layers in another repository: 4 reads, 4 for each layer, the push, then the tag',
   ],
+  ['patchTag', 3, 2, 200, 'PATCH a tag: the repository and it, 1 write'],
+  ['patchTagSame', 2, 1, 200, 'the same where it is so already'],
+  ['patchManifest', 4, 3, 200, 'PATCH a manifest: the repository and it, 1 write, then its tags to be told'],
+  [
+    'patchManifestFirst',
+    6,
+    5,
+    200,
+    'the same against reading, for the first time in a repository: it is noted in the settings before',
+  ],
+  ['patchRepository', 3, 3, 200, 'PATCH a repository: it, 1 write, then what was measured of it'],
+  [
+    'patchHidden',
+    8,
+    8,
+    200,
+    'the same out of the catalog: its name and it once more, 1 write, and again until both agree',
+  ],
   ['acrUntag', 3, 2, 202, 'DELETE a tag in the way of ACR'],
   ['acrManifests', 8, 3, 200, 'GET 3 manifests: a page, its tags, and once 2 for each config'],
   ['acrManifestsAgain', 2, 2, 200, 'the same again: a page and its tags'],
@@ -168,8 +186,38 @@ const kept: readonly Row[] = [
   ],
 ];
 
+/** The same where reads and uploads must look for locks: what differs. */
+const guarded: readonly Row[] = [
+  ['headTag', 3, 2, 200, 'HEAD manifest by tag: the repository besides, then the manifest itself'],
+  ['getTag', 3, 2, 200, 'GET manifest by tag: the same'],
+  ['getDigest', 2, 1, 200, 'GET manifest by digest: the repository besides'],
+  ['getBlob', 3, 3, 200, 'GET blob: the repository before'],
+  ['referrers', 2, 2, 200, 'GET referrers: the same'],
+  ['postUpload', 1, 1, 202, 'POST upload: the same'],
+  ['putSmall', 3, 3, 201, 'PUT blob: the same'],
+  ['mount', 5, 4, 201, 'mount: both repositories before'],
+  ['deleteBlob', 2, 2, 202, 'DELETE blob: the repository before'],
+];
+
+/** The same where new images are quarantined: what differs. */
+const quarantined: readonly Row[] = [
+  ['headTag', 2, 2, 200, 'HEAD manifest by tag: then the manifest itself'],
+  ['getTag', 2, 2, 200, 'GET manifest by tag: the same'],
+  ['pushImage', 7, 2, 201, 'PUT manifest: its own row besides, at once with the others'],
+  ['pushRetag', 4, 2, 201, 'PUT manifest of before under a new tag: its row was read'],
+  [
+    'passManifest',
+    5,
+    4,
+    200,
+    'PATCH a manifest that passes: its tags before, too, to tell that it was pushed',
+  ],
+];
+
 const tables: readonly (readonly [string, readonly Row[], Partial<RegistryDocument>])[] = [
   ['', budget, {}],
+  [' where there are locks', guarded, { guarded: 'all' }],
+  [' where images are quarantined', quarantined, { quarantine: { enabled: true, updated: 0 } }],
   [' where soft delete is on', kept, { softDelete: { enabled: true, days: 7, updated: 0 } }],
 ];
 

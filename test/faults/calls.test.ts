@@ -4,13 +4,14 @@ import { type TestApp, openTestApp } from '../support/app.ts';
 import { type Answer, clientOf } from '../support/client.ts';
 import { type Hook, type Mishap, intercept, mishaps } from '../support/intercept.ts';
 import { breaches, strayBlobs } from '../support/invariants.ts';
+import { attributeOperations } from './attributes.ts';
 import { type Operation, operations } from './operations.ts';
 import { repositoryOperations } from './repositories.ts';
 
 /** Longer than collection spares anything. */
 const LONG_MS = 25 * 3_600_000;
 const MISHAPS: readonly Mishap[] = ['fails', 'loses its answer', 'happens twice'];
-const cases = [...operations, ...repositoryOperations].flatMap((operation) =>
+const cases = [...operations, ...repositoryOperations, ...attributeOperations].flatMap((operation) =>
   MISHAPS.map((mishap) => ({ ...operation, mishap })),
 );
 

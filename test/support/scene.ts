@@ -122,6 +122,19 @@ export const scenes = {
     await publish(send, NAME, 'before', document('before'));
     return () => setTag(send, 'v1', { repository: 'other', tag: 'v1' });
   },
+  patchTag: withTag((send) => patchAttributes(send, '/_tags/v1', { deleteEnabled: false })),
+  patchTagSame: withTag((send) => patchAttributes(send, '/_tags/v1', { deleteEnabled: true })),
+  patchManifest: withTag((send, digest) =>
+    patchAttributes(send, `/_manifests/${digest}`, { writeEnabled: false }),
+  ),
+  patchManifestFirst: withTag((send, digest) =>
+    patchAttributes(send, `/_manifests/${digest}`, { readEnabled: false }),
+  ),
+  passManifest: withTag((send, digest) =>
+    patchAttributes(send, `/_manifests/${digest}`, { quarantineState: 'Passed' }),
+  ),
+  patchRepository: withTag((send) => patchAttributes(send, '', { deleteEnabled: false })),
+  patchHidden: withTag((send) => patchAttributes(send, '', { listEnabled: false })),
   acrUntag: withTag((send) => send('DELETE', `${ACR}/_tags/v1`)),
   acrManifests: withConfigs(async (send) => () => send('GET', `${ACR}/_manifests`)),
   acrManifestsAgain: withConfigs(async (send) => {
@@ -190,6 +203,10 @@ function withDeleted(
 
 async function restore(send: Send, digest: string, query = ''): Promise<Answer> {
   return await send('POST', `${DELETED}/_manifests/${digest}${query}`, { body: Buffer.from('{"tag":"v1"}') });
+}
+
+async function patchAttributes(send: Send, tail: string, change: object): Promise<Answer> {
+  return await send('PATCH', `${ACR}${tail}`, { body: Buffer.from(JSON.stringify(change)) });
 }
 
 async function setTag(send: Send, tag: string, to: object): Promise<Answer> {
