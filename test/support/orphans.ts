@@ -34,9 +34,13 @@ export async function orphans(stores: Stores, registry: RegistryName): Promise<s
     found.push(...links.filter((row) => !needed.has(row)).map((row) => `nothing needs ${row}`));
     for (const { phys } of rows.values()) named.add(phys);
   }
-  const listed = await stores.blobs.list(registry, 1000);
-  const strays = listed.blobs.filter(({ name }) => !named.has(name));
-  return [...found, ...strays.map(({ name }) => `no row names ${name}`)];
+  for (let cursor: string | undefined; ;) {
+    const page = await stores.blobs.list(registry, 1000, cursor);
+    const strays = page.blobs.filter(({ name }) => !named.has(name));
+    found.push(...strays.map(({ name }) => `no row names ${name}`));
+    cursor = page.cursor;
+    if (cursor === undefined) return found;
+  }
 }
 
 async function read({ blobs }: Stores, registry: RegistryName, name = ''): Promise<Uint8Array> {
