@@ -19,10 +19,14 @@ import { openKeyStore } from './keys.ts';
 import { type Gate, openGate } from './gate.ts';
 import { createStamps } from '../model/stamp.ts';
 import type { Blobs } from '../store/blobs.ts';
+import { BoundedMap } from '../store/bounded.ts';
 import type { Context, Log } from '../store/context.ts';
 import type { Records } from '../store/records.ts';
 import type { Work } from '../store/work.ts';
 import { type AuthConfig, type Config, type Environment, type StorageConfig, readConfig } from './config.ts';
+
+/** Entries of each cache. */
+const CACHED = 10_000;
 
 /** The running registry: what hosts hand their requests and jobs to. */
 export interface App {
@@ -77,11 +81,11 @@ export function createApp(
     random: (bytes) => randomBytes(bytes),
     log: logLine,
     pause: (milliseconds) => pause(milliseconds),
-    recentUploads: new Map(),
+    recentUploads: new BoundedMap(CACHED),
     registryCache: new Map(),
-    linkCache: new Map(),
-    factsCache: new Map(),
-    pullCache: new Map(),
+    linkCache: new BoundedMap(CACHED),
+    factsCache: new BoundedMap(CACHED),
+    pullCache: new BoundedMap(CACHED),
     growth: new Map(),
     grew: (registry, bytes) => noteGrowth(context, registry, bytes),
     defer,

@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from '../model/digest.ts';
+import type { Digest } from '../model/digest.ts';
 import { type ManifestFacts, type ManifestParts, manifestParts } from '../model/manifest.ts';
 import type { Repository } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
@@ -14,7 +14,6 @@ const IMAGE_CONFIGS: ReadonlySet<string> = new Set([
 ]);
 /** Larger ones are not read: no image has any. */
 const CONFIG_LIMIT = 1024 * 1024;
-const FACTS_KEPT = 10_000;
 /** How many manifests are looked at together: on the page, in an index, in an index of that. */
 const WIDTHS = [16, 4, 1];
 /** Storage calls of one answer; facts beyond are left out, and found when asked again. */
@@ -71,7 +70,7 @@ async function learn(search: Search, row: StoredBytes, depth: number): Promise<L
     ...platform,
   };
   const whole = platform !== undefined && below.every((child) => child.whole);
-  if (whole) keep(ctx, row.digest, facts);
+  if (whole) ctx.factsCache.set(row.digest, facts);
   return { facts, whole };
 }
 
@@ -138,11 +137,4 @@ function isWord(value: unknown): value is string {
 function mayCall(search: Search, calls: number): boolean {
   search.callsLeft -= calls;
   return search.callsLeft >= 0;
-}
-
-function keep(ctx: Context, text: string, facts: ManifestFacts): void {
-  const digest = parseDigest(text);
-  ctx.factsCache.set(digest, facts);
-  const [oldest] = ctx.factsCache.size > FACTS_KEPT ? ctx.factsCache.keys() : [];
-  if (oldest !== undefined) ctx.factsCache.delete(oldest);
 }

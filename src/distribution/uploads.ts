@@ -19,7 +19,6 @@ import {
   sealUpload,
 } from '../uploads/uploads.ts';
 
-const RECENT_LIMIT = 10_000;
 /**
  * Clients that stay where they are: `@azure/container-registry` appends `Location` to its endpoint less one character,
  * and oras 1.3 (helm and notation share its library) refuses a `Location` on another host.
@@ -79,7 +78,7 @@ export async function putUpload(ctx: Context, call: RepositoryCall): Promise<Rep
   const session = resume(ctx, call, chunk);
   await demandOpen(ctx, call.repository, call.policy, 'write');
   await finishUpload(ctx, call.repository, session, digest, chunk);
-  remember(ctx, session.id, 'ended');
+  ctx.recentUploads.set(session.id, 'ended');
   return created(call, digest);
 }
 
@@ -93,7 +92,7 @@ export async function getUpload(ctx: Context, call: RepositoryCall): Promise<Rep
 export async function deleteUpload(ctx: Context, call: RepositoryCall): Promise<Reply> {
   const session = newest(ctx, call);
   await cancelUpload(ctx, call.repository, session);
-  remember(ctx, session.id, 'ended');
+  ctx.recentUploads.set(session.id, 'ended');
   return { status: 204, headers: {} };
 }
 
@@ -151,7 +150,7 @@ function accepted(ctx: Context, call: RepositoryCall, session: Session, endpoint
 
 function progressHeaders(ctx: Context, call: RepositoryCall, session: Session, endpoint: string) {
   const state = sealUpload(ctx, call.repository, session);
-  if (session.offset > 0) remember(ctx, session.id, { offset: session.offset, state });
+  if (session.offset > 0) ctx.recentUploads.set(session.id, { offset: session.offset, state });
   return {
     location: `${endpoint}/v2/${call.repository.name}/blobs/uploads/${session.id}?_state=${state}`,
     range: `0-${Math.max(0, session.offset - 1)}`,
@@ -175,11 +174,4 @@ function created({ repository }: RepositoryCall, digest: string): Reply {
 function uploadEndpoint(ctx: Context, { request }: RepositoryCall): string {
   const endpoint = ctx.settings.uploadEndpoint ?? '';
   return RELATIVE_ONLY.test(request.headers.get('user-agent') ?? '') ? '' : endpoint;
-}
-
-function remember(ctx: Context, id: string, state: { offset: number; state: string } | 'ended'): void {
-  ctx.recentUploads.delete(id);
-  ctx.recentUploads.set(id, state);
-  const [oldest] = ctx.recentUploads.size > RECENT_LIMIT ? ctx.recentUploads.keys() : [];
-  if (oldest !== undefined) ctx.recentUploads.delete(oldest);
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../store/bounded.ts';
 import type { RegistryDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
@@ -100,7 +101,7 @@ interface Bucket {
  * back, so no clock runs, and sums of whole milliseconds stay exact. `interval`: milliseconds in which a token grows.
  */
 function openBuckets(limit: number): (key: string, interval: number) => Bucket {
-  const fullAt = new Map<string, number>();
+  const fullAt = new BoundedMap<string, number>(limit);
   return (key, interval) => {
     const missing = (now: number) => Math.max(0, (fullAt.get(key) ?? 0) - now);
     return {
@@ -108,10 +109,7 @@ function openBuckets(limit: number): (key: string, interval: number) => Bucket {
       remaining: (now) => String(Number((Math.max(0, WINDOW_MS - missing(now)) / interval / 60).toFixed(6))),
       take(now) {
         const next = now + missing(now) + interval;
-        fullAt.delete(key);
         fullAt.set(key, next);
-        const [oldest] = fullAt.size > limit ? fullAt.keys() : [];
-        if (oldest !== undefined) fullAt.delete(oldest);
       },
     };
   };

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../store/bounded.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
 import { networkOf } from './address.ts';
@@ -43,10 +44,10 @@ interface Pair extends Tally {
 }
 
 export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
-  const pairs = new Map<string, Pair>();
-  const addresses = new Map<string, Tally>();
+  const pairs = new BoundedMap<string, Pair>(ENTRIES);
+  const addresses = new BoundedMap<string, Tally>(ENTRIES);
   /** Pairs that signed in once. */
-  const welcome = new Map<string, true>();
+  const welcome = new BoundedMap<string, true>(ENTRIES);
 
   const failuresOf = (tally: Tally | undefined) =>
     tally === undefined || ctx.now() - tally.last >= FORGET_MS ? 0 : tally.failures;
@@ -91,7 +92,7 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
       const certain = network !== '';
       const key = JSON.stringify([identity.slice(0, 300), network]);
       const pair = pairs.get(key) ?? { failures: 0, last: 0, certain, running: 0, line: [] };
-      remember(pairs, key, pair);
+      pairs.set(key, pair);
       await takeTurn(pair);
       try {
         const failures = failuresOf(pair);
@@ -101,13 +102,13 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
         const found = await check();
         if (found !== undefined) {
           pair.failures = 0;
-          remember(welcome, key, true);
+          welcome.set(key, true);
           return found;
         }
         fail(pair);
         const around = addresses.get(network) ?? { failures: 0, last: 0 };
         fail(around);
-        remember(addresses, network, around);
+        addresses.set(network, around);
         return undefined;
       } finally {
         handOver(pair);
@@ -115,12 +116,4 @@ export function openThrottle(ctx: Pick<Context, 'now' | 'pause'>): Throttle {
       }
     },
   };
-}
-
-/** Keeps an entry as the newest, and forgets the oldest beyond the bound. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.size > ENTRIES ? map.keys() : [];
-  if (oldest !== undefined) map.delete(oldest);
 }

@@ -19,7 +19,6 @@ import { contend } from './change/commit.ts';
 
 /** How long another instance may go on redirecting to a blob that was deleted here. */
 const DOWNLOAD_LIFE_MS = 5000;
-const LINKS_KEPT = 10_000;
 
 /** The repository's link to a blob; undefined when it has none. One call. */
 export async function findBlob(
@@ -60,10 +59,7 @@ export async function getBlobForDownload(
 }
 
 function keepLink(ctx: Context, key: string, link: LinkRow | undefined): void {
-  ctx.linkCache.delete(key);
   ctx.linkCache.set(key, { until: ctx.now() + DOWNLOAD_LIFE_MS, link });
-  const [oldest] = ctx.linkCache.size > LINKS_KEPT ? ctx.linkCache.keys() : [];
-  if (oldest !== undefined) ctx.linkCache.delete(oldest);
 }
 
 /** A URL that serves the blob for a short time; undefined where downloads go through the registry. No call. */

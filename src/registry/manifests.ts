@@ -35,7 +35,6 @@ export interface Reading {
 
 /** How exactly the time of the last pull is known, in milliseconds: so seldom it costs a write. */
 const PULL_MS = 3_600_000;
-const PULLS_KEPT = 10_000;
 
 type Served = StoredBytes & Pick<ManifestRow, 'locks' | 'pulled' | 'quarantine' | 'stamp'>;
 
@@ -148,10 +147,7 @@ function notePull(
   const { table, partition, row } = servedKey(repository, reference);
   const key = `${partition}!${row}!${digest}`;
   if (now - (ctx.pullCache.get(key) ?? 0) < PULL_MS) return;
-  ctx.pullCache.delete(key);
   ctx.pullCache.set(key, now);
-  const [oldest] = ctx.pullCache.size > PULLS_KEPT ? ctx.pullCache.keys() : [];
-  if (oldest !== undefined) ctx.pullCache.delete(oldest);
   const writes = [
     merge(manifestKey(repository, parseDigest(digest)), { pulled: now }, ifPresent),
     ...(reference.kind === 'tag'
