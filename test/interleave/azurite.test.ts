@@ -4,6 +4,7 @@ import * as contents from './contents.ts';
 import * as copies from './copies.ts';
 import * as deleted from './deleted.ts';
 import * as forks from './forks.ts';
+import * as locks from './locks.ts';
 import * as references from './references.ts';
 import * as restoring from './restoring.ts';
 import * as removal from './removal.ts';
@@ -26,6 +27,9 @@ const stories: readonly (readonly [name: string, story: Story])[] = [
   ['a repository is deleted while it is pushed to', removal.newTag],
   ['an index comes while its repository is deleted', removal.indexOfOld],
   ['an image is copied while its source is deleted', copies.copyAndDelete],
+  ['a tag is locked while its manifest is deleted', locks.deletedUnderTag],
+  ['a repository is locked while it is pushed to', locks.pushedTo],
+  ['a repository is hidden while it goes', locks.hiddenLast],
 ];
 
 const keptStories: readonly (readonly [name: string, story: Story])[] = [

@@ -153,12 +153,12 @@ async function checkRepository(
       if (row.split('!').at(-1) !== digest) found.push(`${row} says it is ${digest}`);
       if (!repos.get(`${registry}!!deleted`)?.has(encoded)) found.push(`${encoded} is not listed as deleted`);
       if (first === 'm') found.push(...(await checkStored(stores, registry, row, value)));
-    } else if (kind === 's') {
-      if (second) need(`m!${second}`, row);
+    } else if (kind === 's' && second) {
+      need(`m!${second}`, row);
       const manifest = rows.get(`m!${second}`);
       if (manifest && isHidden(value) !== isUnlisted(manifest)) found.push(`${row} tells another lock`);
-      else if (rows.get(`t!${first.replace(':', '-')}`)?.digest !== digest)
-        found.push(`${row} is not what the referrers tag points to`);
+    } else if (kind === 's' && rows.get(`t!${first.replace(':', '-')}`)?.digest !== digest) {
+      found.push(`${row} is not what the referrers tag points to`);
     }
   }
   const repository = rows.get('!');
