@@ -20,7 +20,10 @@ export interface RegistryEvent {
   readonly action: 'push' | 'quarantine' | 'delete' | 'untag' | 'restore' | 'update';
   /** Empty where a change is of the repository itself. */
   readonly digest: string;
+  /** Set, moved or removed. */
   readonly tags: readonly string[];
+  /** The one whose attributes were changed; absent where they are the manifest's or the repository's. */
+  readonly tag?: string;
   readonly mediaType: string;
   /** Bytes of the manifest. */
   readonly size: number;

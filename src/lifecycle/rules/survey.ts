@@ -99,7 +99,8 @@ export async function catchUp(ctx: Context, survey: Survey, now: Found<Repositor
   const digests = new Set<Digest>();
   const tags = new Set<Tag>();
   for (const { value } of rows) {
-    const { action, digest = '', tags: changed = [] }: Partial<RegistryEvent> = JSON.parse(value.event);
+    const event: Partial<RegistryEvent> = JSON.parse(value.event);
+    const { digest = '', tags: changed = [], tag: updated } = event;
     if (isDigest(digest)) digests.add(digest);
     for (const tag of changed.filter(isTag)) {
       tags.add(tag);
@@ -107,9 +108,7 @@ export async function catchUp(ctx: Context, survey: Survey, now: Found<Repositor
       const before = survey.tags.get(tag);
       if (before) digests.add(before.digest);
     }
-    // Of the manifest or of any of its tags: the event does not say.
-    if (action === 'update')
-      for (const tag of survey.tags.values()) if (tag.digest === digest) tags.add(tag.tag);
+    if (updated !== undefined && isTag(updated)) tags.add(updated);
   }
   await refresh(ctx, survey, survey.tagsAlone ? [] : [...digests], [...tags]);
   survey.version = now.value.version;

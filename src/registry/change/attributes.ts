@@ -74,7 +74,7 @@ export async function changeTag(
       merge(tagKey(repository, tag), { locks }, ifMatch(found.etag)),
       merge(tagOfKey(repository, digest, tag), { locked: isLocked(row, 'delete', 'write') }, ifPresent),
     ];
-    return { row, plan: planUpdate(before, [updateOf(row)], writes) };
+    return { row, plan: planUpdate(before, [{ ...updateOf(row), tag }], writes) };
   });
 }
 
