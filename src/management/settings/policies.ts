@@ -65,9 +65,8 @@ export function changePolicies(document: RegistryDocument, change: PolicyChange)
 }
 
 /**
- * What follows from a change of policies: one of another status or of other days was changed `now`, and where content
- * is quarantined every read looks for that. Throws REQUEST_INVALID for policies that cannot be on together, or that
- * the tier does not have.
+ * What follows from a change of policies: one of another status or of other days was changed `now`. Throws
+ * REQUEST_INVALID for policies that cannot be on together, or that the tier does not have.
  */
 export function withPolicyConsequences(
   before: RegistryDocument,
@@ -90,7 +89,6 @@ export function withPolicyConsequences(
     ...(after.quarantine && { quarantine: timed(old.quarantine, quarantine, now) }),
     ...(after.retention && { retention: timed(old.retention, retention, now) }),
     ...(after.softDelete && { softDelete: timed(old.softDelete, softDelete, now) }),
-    ...(quarantine.enabled && { guarded: 'all' }),
   };
 }
 

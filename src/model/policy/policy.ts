@@ -10,7 +10,7 @@ export interface Policy {
    * nearly all, is read without the calls that it takes to look.
    */
   readonly guards: (name: RepositoryName) => boolean;
-  /** New manifests are quarantined until somebody passes them. */
+  /** Only manifests that somebody passed may be pulled; new ones are marked as quarantined. */
   readonly quarantine: boolean;
   /** What is deleted can be restored for so many days; undefined where it is gone at once. */
   readonly softDeleteDays: number | undefined;
