@@ -41,6 +41,9 @@ export interface RepositoryChange {
 const TAGS_PER_EVENT = 100;
 const EVENT_TAGS = 1000;
 
+/** All but the bytes. */
+const TAG_FIELDS = ['digest', 'mediaType', 'size', 'created', 'stamp', 'pulled', 'locks'] as const;
+
 /** What a plan found, as it will be, and how to make it so; no plan where it is so already. */
 interface Planned<R> {
   readonly row: R;
@@ -48,7 +51,7 @@ interface Planned<R> {
 }
 
 /**
- * Changes attributes of a tag; its manifest's stay. Gives the row as it is then. Throws NAME_UNKNOWN, TAG_UNKNOWN. Two
+ * Changes attributes of a tag; its manifest's stay. Gives the row as it is then, without bytes. Throws NAME_UNKNOWN, TAG_UNKNOWN. Two
  * reads at once, one write; none where nothing changes.
  */
 export async function changeTag(
@@ -61,7 +64,7 @@ export async function changeTag(
   return await changeRow(ctx, repository, cause, async () => {
     const [before, found] = await Promise.all([
       ctx.records.get(repositoryKey(repository)),
-      ctx.records.get(tagKey(repository, tag)),
+      ctx.records.get(tagKey(repository, tag), TAG_FIELDS),
     ]);
     if (!before) throw unknownRepository(repository);
     if (!found) throw new Problem('TAG_UNKNOWN', { Tag: tag });
