@@ -51,8 +51,8 @@ interface Planned<R> {
 }
 
 /**
- * Changes attributes of a tag; its manifest's stay. Gives the row as it is then, without bytes. Throws NAME_UNKNOWN, TAG_UNKNOWN. Two
- * reads at once, one write; none where nothing changes.
+ * Changes attributes of a tag; its manifest's stay. Gives the row as it is then, without bytes. Throws NAME_UNKNOWN,
+ * TAG_UNKNOWN. Two reads at once, one write; none where nothing changes.
  */
 export async function changeTag(
   ctx: Context,
