@@ -14,6 +14,9 @@ describe('a tag set by one call', () => {
   test('brings an image whole or not at all, whatever becomes of its source', async () => {
     expect(await eachSeed(SEEDS, copies.copyAndDelete)).toBe(SEEDS);
   });
+  test('brings an image whole or not at all, while collection takes what its source leaves', async () => {
+    expect(await eachSeed(SEEDS, copies.copyAndCollect)).toBe(SEEDS);
+  });
   test('has its manifest in every order of storage calls', async () => {
     expect(await everyOrder(copies.retagAndDelete, 2000)).toBeGreaterThan(20);
   });

@@ -3,6 +3,7 @@ import { digestOf } from '../../src/model/digest.ts';
 import { type Answer, type Send, document, header, publish, upload } from '../support/client.ts';
 import { noise } from '../support/sample.ts';
 import { descriptor } from '../support/scene.ts';
+import { LONG_MS, image, judge, layer, push, settle } from './images.ts';
 import type { Story } from './world.ts';
 
 /** Tags set by one call, while what they are to name goes or moves: they name something whole, or are refused. */
@@ -50,9 +51,9 @@ export const retagAndMove: Story = async ({ send, race, breaches }) => {
 export const copyAndDelete: Story = async ({ send, race, breaches, serves, swept }) => {
   const layers = [noise(20), noise(30)];
   for (const bytes of layers) await upload(send, SOURCE, bytes);
-  const image = document('image', { layers: layers.map(descriptor) });
-  await publish(send, SOURCE, image.digest, image);
-  const manifests = [{ mediaType: 'x/y', digest: image.digest, size: image.bytes.length }];
+  const inner = document('image', { layers: layers.map(descriptor) });
+  await publish(send, SOURCE, inner.digest, inner);
+  const manifests = [{ mediaType: 'x/y', digest: inner.digest, size: inner.bytes.length }];
   const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests }));
   await send('PUT', `/v2/${SOURCE}/manifests/v1`, { headers: { 'content-type': INDEX }, body: index });
   const [first, second, removal] = await race(
@@ -66,9 +67,27 @@ export const copyAndDelete: Story = async ({ send, race, breaches, serves, swept
   const done = [first, second].some((copy) => copy?.status === 201);
   expect(await target(send, 'new')).toBe(done ? digestOf(index) : undefined);
   if (done) {
-    expect(await target(send, image.digest)).toBe(image.digest);
+    expect(await target(send, inner.digest)).toBe(inner.digest);
     for (const bytes of layers) expect(await serves(NAME, digestOf(bytes), bytes)).toBe(true);
   }
   expect(await breaches()).toEqual([]);
   expect(await swept()).toEqual([]);
+};
+
+/** An image whose source goes while it is copied and collection runs, all of it long untouched. */
+export const copyAndCollect: Story = async (world) => {
+  const { send, race } = world;
+  const [source, copied] = [image([layer('a')], SOURCE), image([layer('a')])];
+  const old = await settle(world, [], [layer('kept')]);
+  expect((await push(send, source)).status).toBe(201);
+  await world.pass(LONG_MS);
+  const [put, , removal] = await race(
+    () => setTag(send, { repository: SOURCE, tag: 'v1' }),
+    world.collect,
+    () => send('DELETE', `/acr/v1/${SOURCE}`),
+  );
+  expect(removal?.status).toBe(202);
+  // What it relied on may be gone before it begins.
+  expect([201, 400, 404]).toContain(put?.status);
+  await judge(world, put?.status === 201 ? [old, copied] : [old]);
 };
