@@ -137,7 +137,7 @@ describe('files', () => {
 });
 
 function home(at: BlobName): string {
-  return join(lab.dir, 'content', at.registry, at.name.slice(0, 2));
+  return join(lab.dir, 'content', at.registry, at.name.slice(-2));
 }
 
 async function blockFiles(at: BlobName): Promise<string[]> {

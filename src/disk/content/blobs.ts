@@ -190,7 +190,8 @@ export class DiskBlobs implements Blobs {
 
   #place(at: BlobName): Place {
     const name = checkName(at.name);
-    const home = join(this.#root(at.registry), name.slice(0, 2));
+    // Names begin with the time: by their ends they spread evenly.
+    const home = join(this.#root(at.registry), name.slice(-2));
     const head = join(home, name);
     return { home, head, blocks: head + BLOCKS };
   }

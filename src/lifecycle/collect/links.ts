@@ -3,13 +3,12 @@ import type { ContentRow, LinkRow } from '../../model/record.ts';
 import { stampTime } from '../../model/stamp.ts';
 import { forgetLink } from '../../registry/blobs.ts';
 import { timeOfId } from '../../store/ids.ts';
-import { Conflict, type Found, ifMatch } from '../../store/records.ts';
+import { Conflict, type Found, type ScanPage, ifMatch } from '../../store/records.ts';
 import type { Filter } from './filter.ts';
 import { type Marks, type Slice, firstBytes } from './marks.ts';
 import type { Sums } from './measured.ts';
-import { type Run, forEach, note } from './run.ts';
+import { type Run, forEach, note, pages } from './run.ts';
 
-const PAGE = 1000;
 /** Writes of one transaction. */
 const BATCH = 100;
 
@@ -72,26 +71,26 @@ function hexByte(byte: number): string {
 
 /** Blobs whose rows were read whole; some or none for each page. */
 async function* readBlobs(
-  { ctx, totals }: Run,
+  run: Run,
   partitions: { readonly from: string; readonly before: string },
 ): AsyncGenerator<readonly Blob[]> {
-  const select = ['phys', 'size', 'touched'];
-  const scan = { table: 'blobs', partitions, from: '!', before: '~', limit: PAGE, select } as const;
-  let open: (Found<LinkRow> & { readonly partition: string })[] = [];
-  for (let cursor: string | undefined; ;) {
-    const page = await ctx.records.scan<LinkRow>(cursor === undefined ? scan : { ...scan, cursor });
-    totals.scanned += page.rows.length;
-    cursor = page.cursor;
-    const last = cursor === undefined ? undefined : (page.rows.at(-1)?.partition ?? open[0]?.partition);
+  const scan = {
+    table: 'blobs',
+    partitions,
+    from: '!',
+    before: '~',
+    select: ['phys', 'size', 'touched'],
+  } as const;
+  let open: ScanPage<LinkRow>['rows'] = [];
+  for await (const page of pages<LinkRow>(run, scan)) {
+    run.totals.scanned += page.rows.length;
     const rows = [...open, ...page.rows];
     // Rows of the last partition may go on on the next page.
+    const last = page.cursor === undefined ? undefined : rows.at(-1)?.partition;
     open = rows.filter(({ partition }) => partition === last);
-    const whole = Map.groupBy(
-      rows.filter(({ partition }) => partition !== last),
-      ({ partition }) => partition,
-    );
-    yield Array.from(whole, ([partition, found]) => toBlob(partition, found));
-    if (cursor === undefined) return;
+    const whole = rows.filter(({ partition }) => partition !== last);
+    const byPartition = Map.groupBy(whole, ({ partition }) => partition);
+    yield Array.from(byPartition, ([partition, found]) => toBlob(partition, found));
   }
 }
 

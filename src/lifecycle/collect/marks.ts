@@ -4,9 +4,8 @@ import { DELETED_MANIFESTS, type ManifestRow } from '../../model/record.ts';
 import { type Found, Unavailable } from '../../store/records.ts';
 import { Filter } from './filter.ts';
 import type { Sums } from './measured.ts';
-import type { Run } from './run.ts';
+import { type Run, pages } from './run.ts';
 
-const PAGE = 1000;
 const MANIFESTS = 'm!';
 /** The least salt that nobody guesses. */
 const SALT_BYTES = 16;
@@ -78,8 +77,15 @@ export async function nameBytes(run: Run, named: Filter): Promise<void> {
       if (found.value.phys !== undefined) named.add(found.value.phys);
     }
   }
-  for await (const page of pages<{ phys: string }>(run, 'blobs', { from: '!', before: '~' }, ['phys'])) {
-    for (const { value } of page) named.add(value.phys);
+  const scan = {
+    table: 'blobs',
+    partitions: ownPartitions(run),
+    from: '!',
+    before: '~',
+    select: ['phys'],
+  } as const;
+  for await (const { rows } of pages<{ phys: string }>(run, scan)) {
+    for (const { value } of rows) named.add(value.phys);
   }
 }
 
@@ -90,29 +96,17 @@ async function* manifestRows(
   run: Run,
   prefix: string,
 ): AsyncGenerator<{ readonly repository: string; readonly found: Found<Row> }> {
-  const rows = { from: prefix, before: `${prefix}~` };
-  for await (const page of pages<Row>(run, 'repos', rows, FIELDS)) {
-    for (const { partition, ...found } of page) {
+  const bounds = { partitions: ownPartitions(run), from: prefix, before: `${prefix}~` };
+  for await (const { rows } of pages<Row>(run, { table: 'repos', ...bounds, select: FIELDS })) {
+    for (const { partition, ...found } of rows) {
       yield { repository: partition.slice(run.registry.length + 1), found };
     }
   }
 }
 
-async function* pages<R>(
-  { ctx, registry }: Run,
-  table: 'blobs' | 'repos',
-  rows: { readonly from: string; readonly before: string },
-  select: readonly string[],
-) {
-  // Names and digests begin with a letter or a digit; partitions that hold neither do not.
-  const partitions = { from: `${registry}!0`, before: `${registry}!~` };
-  const scan = { table, partitions, ...rows, limit: PAGE, select };
-  for (let cursor: string | undefined; ;) {
-    const page = await ctx.records.scan<R>(cursor === undefined ? scan : { ...scan, cursor });
-    yield page.rows;
-    if (page.cursor === undefined) return;
-    cursor = page.cursor;
-  }
+/** Those of repositories and blobs: names and digests begin with a letter or a digit. */
+function ownPartitions({ registry }: Run) {
+  return { from: `${registry}!0`, before: `${registry}!~` };
 }
 
 /** What a manifest references; 'unreadable' when that cannot be told: all that its repository has is spared then. */

@@ -1,7 +1,10 @@
 import type { RegistryName } from '../../model/names.ts';
 import { GRACE_MS } from '../../registry/references.ts';
 import type { Context } from '../../store/context.ts';
+import type { Scan, ScanPage } from '../../store/records.ts';
 
+/** Rows on a page. */
+const PAGE = 1000;
 /** Candidates dealt with at once. */
 const AT_ONCE = 16;
 /** Examples that a dry run names. */
@@ -82,6 +85,20 @@ export function beginRun(ctx: Context, registry: RegistryName, options: CollectO
     examples: [],
     spent: () => totals.calls >= calls || ctx.now() - begun >= milliseconds,
   };
+}
+
+/** Pages of rows of the registry. Others get a turn between two of them: storage on a disk answers at once. */
+export async function* pages<R>(
+  { ctx }: Run,
+  scan: Omit<Scan, 'limit' | 'cursor'>,
+): AsyncGenerator<ScanPage<R>> {
+  for (let cursor: string | undefined; ;) {
+    const page = await ctx.records.scan<R>({ ...scan, limit: PAGE, ...(cursor !== undefined && { cursor }) });
+    yield page;
+    cursor = page.cursor;
+    if (cursor === undefined) return;
+    await ctx.pause(0);
+  }
 }
 
 /** Keeps garbage as an example while there are few. */
