@@ -12,7 +12,7 @@ import { beginMeasurement, saveMeasured } from '../lifecycle/usage/measurement.t
 import { JOB_QUEUE, type Job } from '../store/work.ts';
 import type { App } from './compose.ts';
 
-/** How long a collection runs before it leaves the rest to a job: well within the time that host.json gives. */
+/** How long collections run before they leave the rest to jobs: well within the time that host.json gives. */
 const COLLECT_MS = 20 * 60_000;
 
 /** How long a purge of deleted content runs before it leaves the rest to a job. */
@@ -31,7 +31,7 @@ export async function runJob(app: App, queue: string, body: unknown): Promise<vo
     const { registry, name, digest } = job;
     return await discardLater(context, { registry, name }, digest);
   }
-  if (job.kind === 'collect') return await collectSome(app, job.registry);
+  if (job.kind === 'collect') return await collectSome(app, job.registry, COLLECT_MS);
   if (job.kind === 'forget') return await forgetSome(app, job.registry, job.place);
   if (job.kind !== 'delete-repository') return await (await import('./cleaning.ts')).runCleaning(app, job);
   const { registry, name, before, created, cause } = job;
@@ -46,7 +46,7 @@ export async function runTimer(app: App, name: string): Promise<void> {
   if (name !== 'sweep') throw new Error(`no timer is called ${JSON.stringify(name)}`);
   for (const registry of app.config.registries) {
     await forgetSome(app, registry);
-    await collectSome(app, registry);
+    await collectSome(app, registry, COLLECT_MS / app.config.registries.length);
   }
   app.context.log('info', 'swept events', await sweepEvents(app.context));
 }
@@ -61,10 +61,10 @@ async function forgetSome({ context }: App, registry: RegistryName, place?: Purg
   if (next) await context.work.send({ kind: 'forget', registry, place: next });
 }
 
-async function collectSome({ context }: App, registry: RegistryName): Promise<void> {
+async function collectSome({ context }: App, registry: RegistryName, milliseconds: number): Promise<void> {
   const mark = await beginMeasurement(context, registry);
   const { finished, seconds, totals, measured } = await collect(context, registry, {
-    milliseconds: COLLECT_MS,
+    milliseconds,
   });
   context.log('info', 'collected', { registry, finished, seconds, ...totals });
   if (measured) await saveMeasured(context, registry, mark, measured);
