@@ -18,8 +18,11 @@ interface Pending {
   readonly settle: (failure?: unknown) => void;
 }
 
-/** The layout of the tables below; a database of a later one is refused. */
-const VERSION = 1;
+/**
+ * The layout of the tables below and of the files beside them; data of another one is refused. 2: files lie in folders
+ * named by the ends of their names.
+ */
+const VERSION = 2;
 
 // Rows hang on a rowid, not on their key: 1 to 60 KiB a row would leave the tree of keys a fan-out of four a page,
 // and a point read measured twice as slow. `by_row` is for scans over partitions.
@@ -173,8 +176,12 @@ function connect(dir: string | undefined): DatabaseSync {
     connection.exec('BEGIN IMMEDIATE; COMMIT');
     const row = connection.prepare('PRAGMA user_version').get();
     const version = Number(row?.['user_version'] ?? 0);
-    if (version > VERSION)
-      throw new Error(`the data in ${dir} was written by a later version of this program`);
+    if (version !== 0 && version !== VERSION) {
+      const writer = version > VERSION ? 'a later' : 'an earlier';
+      throw new Error(
+        `the data in ${dir} was written by ${writer} version of this program, and left as it is; choose another directory`,
+      );
+    }
     if (version === 0) connection.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
     return connection;
   } catch (error) {

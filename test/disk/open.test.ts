@@ -70,12 +70,15 @@ describe('a directory', () => {
     expect(await second.records.get(key)).toBeDefined();
   });
 
-  test('refuses data of a later version instead of spoiling it', async () => {
+  test.each([
+    [99, /a later version/],
+    [1, /an earlier version/],
+  ])('refuses data of version %d instead of spoiling it', async (version, message) => {
     await (await openDisk({ dir: lab.dir })).close();
     const database = new DatabaseSync(join(lab.dir, 'registry.sqlite'));
-    database.exec('PRAGMA user_version = 99');
+    database.exec(`PRAGMA user_version = ${version}`);
     database.close();
-    await expect(openDisk({ dir: lab.dir })).rejects.toThrow(/later version/);
+    await expect(openDisk({ dir: lab.dir })).rejects.toThrow(message);
   });
 
   test('is made when it is not there', async () => {

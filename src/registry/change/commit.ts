@@ -27,6 +27,7 @@ import {
   put,
   remove,
 } from '../../store/records.ts';
+import { countsOf } from './counts.ts';
 
 /** Tries before a contended write gives up with 503; 30 passed at 24 writers (storage-design section 7, "GC"). */
 const TRIES = 40;
@@ -108,11 +109,12 @@ async function planRepository(
     };
   }
   const { value, etag } = before;
-  if (value.manifests + manifests > 0) {
+  const held = await countsOf(ctx, repository, value);
+  if (held.manifests + manifests > 0) {
     const counts = {
-      manifests: value.manifests + manifests,
-      tags: value.tags + tags,
-      grown: value.grown + grown,
+      manifests: held.manifests + manifests,
+      tags: held.tags + tags,
+      grown: held.grown + grown,
     };
     return {
       row: (stamp) => merge(key, { ...counts, version: stamp, ...set?.(stamp) }, ifMatch(etag)),
