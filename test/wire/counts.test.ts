@@ -9,7 +9,8 @@ import { breaches } from '../support/invariants.ts';
 test.each(adapters)(
   'a repository from before its row told how much it holds is counted, not taken for empty, on %s',
   async (adapter) => {
-    const { app, stores, registry, close } = await openTestApp({ adapter });
+    const opened = await openTestApp({ adapter });
+    const { app, stores, registry } = opened;
     try {
       const send = clientOf(app);
       for (const text of ['a', 'b', 'c']) await publish(send, 'old', text, document(text));
@@ -21,7 +22,7 @@ test.each(adapters)(
       expect(await breaches(stores, registry)).toEqual([]);
       expect((await send('HEAD', '/v2/old/manifests/b')).status).toBe(200);
     } finally {
-      await close();
+      await opened.close();
     }
   },
 );
