@@ -43,13 +43,14 @@ export async function checkBlobs(
 /**
  * Throws MANIFEST_BLOB_UNKNOWN naming each manifest that an index lists and the repository lacks. One call for each,
  * all at once. To be called after the repository's row was read, which proves at commit that they are still there.
+ * Where indexes may lack children none is demanded, and those that are blobs, as in build caches, are relied on.
  */
 export async function checkChildren(
   ctx: Context,
   repository: Repository,
   children: readonly Digest[],
 ): Promise<void> {
-  if (ctx.settings.sparseIndexes) return;
+  if (ctx.settings.sparseIndexes) return await relyOnThose(ctx, repository, children);
   await findAll(children, async (digest) => await ctx.records.get(manifestKey(repository, digest), []));
 }
 
@@ -70,6 +71,18 @@ async function findAll<T>(
   }
   if (missing.length > 0) throw new Problem('MANIFEST_BLOB_UNKNOWN', missing.slice(0, 100));
   return found;
+}
+
+/** Keeps from collection those of these blobs that are there; none need be. One call for each, seldom two. */
+export async function relyOnThose(
+  ctx: Context,
+  repository: Repository,
+  digests: readonly Digest[],
+): Promise<void> {
+  for (let i = 0; i < digests.length; i += CHECKS_AT_ONCE) {
+    const slice = digests.slice(i, i + CHECKS_AT_ONCE);
+    await Promise.all(slice.map(async (digest) => await relyOnLink(ctx, repository, digest)));
+  }
 }
 
 /** The repository's link to a blob, kept from collection for half of GRACE_MS at least. One call, seldom two. */

@@ -20,6 +20,7 @@ describe('nothing that was acknowledged is lost, and nothing is left over, when 
       collection.indexFirst,
       { settings: { sparseIndexes: true } },
     ],
+    ['a build cache, whose index lists blobs', collection.buildCache, { settings: { sparseIndexes: true } }],
     ['a large manifest', collection.pushLarge, { blockSize: 100_000 }],
     ['a large manifest pushed again and deleted', collection.largeAgain, { blockSize: 100_000 }],
     ['the last push of a repository, and its first', collection.firstAndLast],

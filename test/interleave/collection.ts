@@ -140,6 +140,18 @@ export const indexFirst: Story = async (world) => {
   await judge(world, [old, index, ...children, signature]);
 };
 
+/** A build cache: an index that lists blobs, here one of long ago; if it is there when the index is, it stays. */
+export const buildCache: Story = async (world) => {
+  const cached = layer('a');
+  const old = await settle(world, [cached]);
+  const index = image([], NAME, { manifests: [descriptor(cached)] });
+  const [pulled] = await world.race(async () => {
+    expect((await publish(world.send, NAME, 'cache', index)).status).toBe(201);
+    return await world.send('GET', `/v2/${NAME}/blobs/${digestOf(cached)}`);
+  }, world.collect);
+  await judge(world, [old, { ...index, layers: pulled?.status === 200 ? [cached] : [] }]);
+};
+
 /** A manifest beyond what a row holds: its bytes are there before the row that names them. */
 export const pushLarge: Story = async (world) => {
   const old = await settle(world, []);

@@ -35,7 +35,7 @@ import {
   remove,
 } from '../../store/records.ts';
 import { discardBytes, physicalName } from '../blobs.ts';
-import { type References, checkBlobs, checkChildren } from '../references.ts';
+import { type References, checkBlobs, checkChildren, relyOnThose } from '../references.ts';
 import { type Plan, commitChange, demandRoom, demandWritable, disallowed } from './commit.ts';
 import { judgeUntagged } from './untagged.ts';
 
@@ -90,6 +90,7 @@ export async function putManifest(
   const [references, first] = await Promise.all([
     checkBlobs(ctx, repository, manifest.blobs),
     readCurrent(push, likely),
+    relyOnThose(ctx, repository, manifest.foreign),
   ]);
   checkAllowed(push, first);
   let own: StoredBytes | undefined;

@@ -10,7 +10,7 @@ import {
 } from '../../../model/record.ts';
 import type { Context } from '../../../store/context.ts';
 import { readStored } from '../../blobs.ts';
-import { type References, checkBlobs, relyOnLink } from '../../references.ts';
+import { type References, checkBlobs, relyOnThose } from '../../references.ts';
 import { dropBytes, storeBytes } from '../push.ts';
 
 /** A deleted manifest that can be there again. */
@@ -56,11 +56,13 @@ export async function revive(
   const { deleted: _, ...kept } = row;
   const bytes = await readStored(ctx, repository, kept);
   const manifest = parseManifest(bytes, kept.mediaType, algorithmOf(parseDigest(kept.digest)));
-  const { blobs, foreign, subject } = manifest;
+  const { blobs, foreign, children, subject } = manifest;
+  // Build caches list blobs where others list manifests.
+  const loose = ctx.settings.sparseIndexes ? children : [];
   const [references, there] = await Promise.all([
     checkBlobs(ctx, repository, blobs),
     subject && ctx.records.get(manifestKey(repository, subject), []),
-    relyOnThose(ctx, repository, foreign),
+    relyOnThose(ctx, repository, [...foreign, ...loose]),
   ]);
   if (subject && !there) {
     const message = 'what this manifest refers to as its subject must be restored before';
@@ -68,9 +70,4 @@ export async function revive(
   }
   const stored = kept.phys === undefined ? undefined : await copy.make(manifest);
   return { manifest, row: { ...kept, ...stored }, references };
-}
-
-/** Those that are there; none need be. */
-async function relyOnThose(ctx: Context, repository: Repository, digests: readonly Digest[]): Promise<void> {
-  for (const digest of digests) await relyOnLink(ctx, repository, digest);
 }
