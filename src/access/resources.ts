@@ -2,6 +2,7 @@ import type { RegistryName } from '../model/names.ts';
 import { INLINE_LIMIT, type Key, type Value, accessPartition } from '../model/record.ts';
 import { Problem } from '../model/problem.ts';
 import type { Context } from '../store/context.ts';
+import { readRange } from '../store/paging.ts';
 import { type Etag, type Write, ifAbsent, ifMatch, put, remove } from '../store/records.ts';
 import { contend } from '../registry/change/commit.ts';
 
@@ -44,22 +45,11 @@ export async function listResources<D>(
   kind: ResourceKind,
   prefix = '',
 ): Promise<readonly D[]> {
-  const documents: D[] = [];
-  const start = `${kind}!${prefix.toLowerCase()}`;
-  for (let from = start; ;) {
-    const range = {
-      table: 'repos',
-      partition: accessPartition(registry),
-      from,
-      before: `${start}~`,
-      limit: 1000,
-    } as const;
-    const page = await ctx.records.range<ResourceRow>(range);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    documents.push(...page.rows.map(({ value }) => unpack(value) as D));
-    if (!page.more) return documents;
-    from = `${page.rows.at(-1)?.row}!`;
-  }
+  const from = `${kind}!${prefix.toLowerCase()}`;
+  const partition = accessPartition(registry);
+  const rows = await readRange<ResourceRow>(ctx, { table: 'repos', partition, from, before: `${from}~` });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return rows.map(({ value }) => unpack(value) as D);
 }
 
 /**

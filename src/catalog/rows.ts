@@ -3,9 +3,8 @@ import { Problem } from '../model/problem.ts';
 import { repositoryKey, repositoryPartition } from '../model/record.ts';
 import type { Stamp } from '../model/stamp.ts';
 import type { Context } from '../store/context.ts';
+import { readRange } from '../store/paging.ts';
 import type { Found } from '../store/records.ts';
-
-const MOST = 1000;
 
 /** What a listing asks for: at most `limit` entries after a place. */
 export interface Listing {
@@ -33,24 +32,8 @@ export async function readRows<R>(
   between: { readonly from: string; readonly before: string },
   select: readonly (keyof R & string)[],
 ): Promise<readonly Found<R>[]> {
-  const rows: Found<R>[] = [];
-  let { from } = between;
-  for (;;) {
-    const page = await ctx.records.range<R>({
-      table: 'repos',
-      partition: repositoryPartition(repository),
-      from,
-      before: between.before,
-      limit: MOST,
-      select,
-    });
-    // One by one: a list of arguments has a limit.
-    for (const row of page.rows) rows.push(row);
-    const end = page.rows.at(-1)?.row;
-    if (!page.more || end === undefined) return rows;
-    // `!` sorts before whatever may follow in a key.
-    from = `${end}!`;
-  }
+  const partition = repositoryPartition(repository);
+  return await readRange<R>(ctx, { table: 'repos', partition, ...between, select });
 }
 
 /** The page of a listing by time: entries in order of their stamps, those of one stamp by name. */

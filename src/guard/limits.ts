@@ -1,8 +1,7 @@
-import { BoundedMap } from '../store/bounded.ts';
 import type { RegistryDocument } from '../model/access.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
-import type { Context } from '../store/context.ts';
+import { BoundedMap, type Context } from '../store/context.ts';
 
 /** Kinds of calls that have limits of their own. */
 export type CallKind = 'read' | 'write' | 'delete' | 'listReferrers' | 'oauth';

@@ -1,6 +1,5 @@
-import { BoundedMap } from '../store/bounded.ts';
 import { Problem } from '../model/problem.ts';
-import type { Context } from '../store/context.ts';
+import { BoundedMap, type Context } from '../store/context.ts';
 import { networkOf } from './address.ts';
 
 /** Failures of one identity from one address forgiven before anything slows down: people mistype. */

@@ -4,9 +4,9 @@ import { stampTime } from '../model/stamp.ts';
 import { alignCatalog, listInCatalog } from '../registry/change/commit.ts';
 import { dropHusk } from '../registry/change/removal/name.ts';
 import type { Context } from '../store/context.ts';
-import { type Found, type Page, merge } from '../store/records.ts';
+import { rangePages, scanPages } from '../store/paging.ts';
+import { type Found, merge } from '../store/records.ts';
 
-const PAGE = 1000;
 /** A first push lists its repository before it makes it. */
 const FIRST_PUSH_MS = 3_600_000;
 
@@ -42,13 +42,14 @@ async function listAgain(ctx: Context, repository: Repository): Promise<void> {
 type Listed = Pick<CatalogRow, 'name' | 'stamp'>;
 
 async function* listed(ctx: Context, registry: RegistryName): AsyncGenerator<Found<Listed>, undefined> {
-  const range = { table: 'repos', partition: catalogPartition(registry), before: '~', limit: PAGE } as const;
-  for (let from: string | undefined = '!'; from !== undefined;) {
-    const page: Page<Listed> = await ctx.records.range({ ...range, from, select: ['name', 'stamp'] });
-    yield* page.rows;
-    const last = page.rows.at(-1);
-    from = page.more && last ? `${last.row}!` : undefined;
-  }
+  const pages = rangePages<Listed>(ctx, {
+    table: 'repos',
+    partition: catalogPartition(registry),
+    from: '!',
+    before: '~',
+    select: ['name', 'stamp'],
+  });
+  for await (const { rows } of pages) yield* rows;
   return undefined;
 }
 
@@ -56,23 +57,16 @@ async function* repositories(
   ctx: Context,
   registry: RegistryName,
 ): AsyncGenerator<{ readonly row: string; readonly name: string }> {
-  const partitions = { from: `${registry}!0`, before: `${registry}!~` };
-  const scan = {
+  const pages = scanPages<Pick<RepositoryRow, 'name'>>(ctx, {
     table: 'repos',
-    partitions,
+    partitions: { from: `${registry}!0`, before: `${registry}!~` },
     from: '!',
     before: '!!',
-    limit: PAGE,
     select: ['name'],
-  } as const;
-  for (let cursor: string | undefined; ;) {
-    const page = await ctx.records.scan<Pick<RepositoryRow, 'name'>>(
-      cursor === undefined ? scan : { ...scan, cursor },
-    );
-    for (const { partition, value } of page.rows) {
+  });
+  for await (const { rows } of pages) {
+    for (const { partition, value } of rows) {
       yield { row: partition.slice(registry.length + 1), name: value.name };
     }
-    if (page.cursor === undefined) return;
-    cursor = page.cursor;
   }
 }

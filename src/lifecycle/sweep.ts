@@ -1,8 +1,8 @@
 import { EVENT_PREFIX, type EventRow } from '../model/record.ts';
 import type { Context } from '../store/context.ts';
+import { scanPages } from '../store/paging.ts';
 import { ifPresent, Conflict } from '../store/records.ts';
 
-const PAGE = 1000;
 /** Outbox rows are kept this long for consumers that were away. */
 const EVENT_DAYS = 7;
 const DAY_MS = 86_400_000;
@@ -11,9 +11,8 @@ const DAY_MS = 86_400_000;
 export async function sweepEvents(ctx: Context): Promise<{ readonly deleted: number }> {
   const before = `${EVENT_PREFIX}${String(ctx.now() - EVENT_DAYS * DAY_MS).padStart(13, '0')}`;
   let deleted = 0;
-  for (let cursor: string | undefined; ;) {
-    const scan = { table: 'repos', from: EVENT_PREFIX, before, limit: PAGE, select: [] } as const;
-    const page = await ctx.records.scan<EventRow>(cursor === undefined ? scan : { ...scan, cursor });
+  const scan = { table: 'repos', from: EVENT_PREFIX, before, select: [] } as const;
+  for await (const page of scanPages<EventRow>(ctx, scan)) {
     const byPartition = Map.groupBy(page.rows, ({ partition }) => partition);
     for (const [partition, rows] of byPartition) {
       for (let i = 0; i < rows.length; i += 100) {
@@ -25,9 +24,8 @@ export async function sweepEvents(ctx: Context): Promise<{ readonly deleted: num
         );
       }
     }
-    if (page.cursor === undefined) return { deleted };
-    cursor = page.cursor;
   }
+  return { deleted };
 }
 
 async function deleteRows(ctx: Context, partition: string, rows: readonly string[]): Promise<number> {

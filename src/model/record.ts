@@ -220,6 +220,12 @@ export function repositoryPartition(repository: Repository): string {
   return `${repository.registry}!${encodeName(repository.name)}`;
 }
 
+/** The range of all rows of a repository whose keys begin with `prefix`; `~` sorts behind whatever may follow. */
+export function rowsUnder(repository: Repository, prefix: string) {
+  const partition = repositoryPartition(repository);
+  return { table: 'repos', partition, from: prefix, before: `${prefix}~` } as const;
+}
+
 export function manifestKey(repository: Repository, digest: Digest): Key<ManifestRow> {
   return inRepository(repository, `m!${digest}`);
 }

@@ -1,10 +1,9 @@
 import type { RegistryName } from '../../model/names.ts';
 import { GRACE_MS } from '../../registry/references.ts';
 import type { Context } from '../../store/context.ts';
+import { scanPages } from '../../store/paging.ts';
 import type { Scan, ScanPage } from '../../store/records.ts';
 
-/** Rows on a page. */
-const PAGE = 1000;
 /** Candidates dealt with at once. */
 const AT_ONCE = 16;
 /** Examples that a dry run names. */
@@ -92,12 +91,9 @@ export async function* pages<R>(
   { ctx }: Run,
   scan: Omit<Scan, 'limit' | 'cursor'>,
 ): AsyncGenerator<ScanPage<R>> {
-  for (let cursor: string | undefined; ;) {
-    const page = await ctx.records.scan<R>({ ...scan, limit: PAGE, ...(cursor !== undefined && { cursor }) });
+  for await (const page of scanPages<R>(ctx, scan)) {
     yield page;
-    cursor = page.cursor;
-    if (cursor === undefined) return;
-    await ctx.pause(0);
+    if (page.cursor !== undefined) await ctx.pause(0);
   }
 }
 

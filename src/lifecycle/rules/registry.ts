@@ -2,11 +2,11 @@ import { type RegistryName, type RepositoryName, isRepositoryName } from '../../
 import { Problem } from '../../model/problem.ts';
 import { type CatalogRow, catalogPartition, encodeText } from '../../model/record.ts';
 import type { Context } from '../../store/context.ts';
+import { rangePages } from '../../store/paging.ts';
 import { Unavailable } from '../../store/records.ts';
 import { type Cleaned, type Cleaning, cleanRepository } from './clean.ts';
 import type { Select } from './state.ts';
 
-const PAGE = 1000;
 /** Repositories that one call looks at, so that what it tells stays short. */
 const REPOSITORIES = 1000;
 
@@ -68,19 +68,15 @@ async function cleanOne(ctx: Context, cleaning: Cleaning, begun: boolean): Promi
 }
 
 async function* names(ctx: Context, registry: RegistryName, after: string): AsyncGenerator<RepositoryName> {
-  // `!` sorts before whatever may follow in a name.
-  for (let from = `${encodeText(after)}!`; ;) {
-    const page = await ctx.records.range<CatalogRow>({
-      table: 'repos',
-      partition: catalogPartition(registry),
-      from,
-      before: '~',
-      limit: PAGE,
-      select: ['name'],
-    });
-    for (const { value } of page.rows) if (isRepositoryName(value.name)) yield value.name;
-    const last = page.rows.at(-1);
-    if (!page.more || !last) return;
-    from = `${last.row}!`;
+  const pages = rangePages<CatalogRow>(ctx, {
+    table: 'repos',
+    partition: catalogPartition(registry),
+    // `!` sorts before whatever may follow in a name.
+    from: `${encodeText(after)}!`,
+    before: '~',
+    select: ['name'],
+  });
+  for await (const { rows } of pages) {
+    for (const { value } of rows) if (isRepositoryName(value.name)) yield value.name;
   }
 }

@@ -11,11 +11,13 @@ import {
   type TagRow,
   manifestKey,
   repositoryPartition,
+  rowsUnder,
   tagKey,
 } from '../../model/record.ts';
 import type { Stamp } from '../../model/stamp.ts';
 import { readStored } from '../../registry/blobs.ts';
 import type { Context } from '../../store/context.ts';
+import { readRange } from '../../store/paging.ts';
 import type { Found } from '../../store/records.ts';
 import type { ManifestState, State, TagState } from './state.ts';
 
@@ -59,8 +61,8 @@ export async function readSurvey(
   tagsAlone: boolean,
 ): Promise<Survey> {
   const [manifests, tags] = await Promise.all([
-    tagsAlone ? [] : readAll<ManifestFields>(ctx, repository, 'm', OF_MANIFEST),
-    readAll<TagFields>(ctx, repository, 't', OF_TAG),
+    tagsAlone ? [] : readRange<ManifestFields>(ctx, { ...rowsUnder(repository, 'm!'), select: OF_MANIFEST }),
+    readRange<TagFields>(ctx, { ...rowsUnder(repository, 't!'), select: OF_TAG }),
   ]);
   const survey: Survey = {
     repository,
@@ -156,28 +158,4 @@ async function readReferences(ctx: Context, repository: Repository, digest: Dige
 
 function tagState(tag: Tag, row: TagFields): TagState {
   return { ...row, tag, digest: parseDigest(row.digest) };
-}
-
-async function readAll<R>(
-  ctx: Context,
-  repository: Repository,
-  prefix: string,
-  select: readonly (keyof R & string)[],
-): Promise<readonly Found<R>[]> {
-  const rows: Found<R>[] = [];
-  for (let from = `${prefix}!`; ;) {
-    const page = await ctx.records.range<R>({
-      table: 'repos',
-      partition: repositoryPartition(repository),
-      from,
-      before: `${prefix}~`,
-      limit: PAGE,
-      select,
-    });
-    for (const row of page.rows) rows.push(row);
-    const last = page.rows.at(-1);
-    if (!page.more || !last) return rows;
-    // `!` sorts before whatever may follow in a key.
-    from = `${last.row}!`;
-  }
 }

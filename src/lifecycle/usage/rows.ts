@@ -1,6 +1,7 @@
 import type { RegistryName } from '../../model/names.ts';
 import { type Key, type RepositoryRow, usagePartition } from '../../model/record.ts';
 import type { Context } from '../../store/context.ts';
+import { readRange } from '../../store/paging.ts';
 import type { Etag } from '../../store/records.ts';
 
 /** `grown` in `!usage`: how much content came to the registry so far. */
@@ -85,14 +86,9 @@ export async function readRepositoryRows(
   registry: RegistryName,
   between?: { readonly from: string; readonly through: string },
 ): Promise<ReadonlyMap<string, RepositoryUsageRow>> {
-  const found = new Map<string, RepositoryUsageRow>();
-  const { table, partition, row: first } = repositoryUsageKey(registry, between?.from ?? '');
+  const { table, partition, row: from } = repositoryUsageKey(registry, between?.from ?? '');
   // `!` sorts before whatever may follow in a name.
   const before = between ? `${REPOSITORIES}${between.through}!` : `${REPOSITORIES}~`;
-  for (let from = first; ;) {
-    const page = await ctx.records.range<RepositoryUsageRow>({ table, partition, from, before, limit: 1000 });
-    for (const { row, value } of page.rows) found.set(row.slice(REPOSITORIES.length), value);
-    if (!page.more) return found;
-    from = `${page.rows.at(-1)?.row}!`;
-  }
+  const rows = await readRange<RepositoryUsageRow>(ctx, { table, partition, from, before });
+  return new Map(rows.map(({ row, value }) => [row.slice(REPOSITORIES.length), value]));
 }

@@ -13,7 +13,7 @@ import {
   manifestKey,
   referrerKey,
   repositoryKey,
-  repositoryPartition,
+  rowsUnder,
   tagKey,
   tagOfKey,
   tagOfPrefix,
@@ -197,10 +197,7 @@ async function pushesOf(
 ): Promise<readonly RegistryEvent[]> {
   const prefix = tagOfPrefix(digest);
   const { rows } = await ctx.records.range<object>({
-    table: 'repos',
-    partition: repositoryPartition(repository),
-    from: prefix,
-    before: `${prefix}~`,
+    ...rowsUnder(repository, prefix),
     limit: EVENT_TAGS,
     select: [],
   });

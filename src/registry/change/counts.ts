@@ -1,8 +1,7 @@
 import type { Repository } from '../../model/names.ts';
-import { type RepositoryRow, repositoryPartition } from '../../model/record.ts';
+import { type RepositoryRow, rowsUnder } from '../../model/record.ts';
 import type { Context } from '../../store/context.ts';
-
-const PAGE = 1000;
+import { readRange } from '../../store/paging.ts';
 
 /**
  * What a repository holds: its row tells, but for one that was written before rows did, which is counted now. To be
@@ -15,25 +14,12 @@ export async function countsOf(
 ): Promise<Pick<RepositoryRow, 'manifests' | 'tags' | 'grown'>> {
   if (manifests !== undefined && tags !== undefined) return { manifests, tags, grown };
   const [ofManifests, ofTags] = await Promise.all(
-    ['m', 't'].map(async (kind) => await countRows(ctx, repository, kind)),
+    ['m!', 't!'].map(async (kind) => await countRows(ctx, repository, kind)),
   );
   return { manifests: ofManifests ?? 0, tags: ofTags ?? 0, grown };
 }
 
 async function countRows(ctx: Context, repository: Repository, kind: string): Promise<number> {
-  const shared = {
-    table: 'repos',
-    partition: repositoryPartition(repository),
-    limit: PAGE,
-    select: [],
-  } as const;
-  let count = 0;
-  for (let from = `${kind}!`; ;) {
-    const { rows, more } = await ctx.records.range<object>({ ...shared, from, before: `${kind}~` });
-    count += rows.length;
-    const last = rows.at(-1);
-    if (!more || !last) return count;
-    // `!` sorts before whatever may follow in a key.
-    from = `${last.row}!`;
-  }
+  const range = { ...rowsUnder(repository, kind), select: [] };
+  return (await readRange<object>(ctx, range)).length;
 }

@@ -11,7 +11,7 @@ import {
   referrerKey,
   referrerPrefix,
   repositoryKey,
-  repositoryPartition,
+  rowsUnder,
   tagKey,
   tagOfKey,
   tagOfPrefix,
@@ -134,10 +134,7 @@ async function deleteStep(
 async function readTagRows(ctx: Context, repository: Repository, digest: Digest) {
   const prefix = tagOfPrefix(digest);
   const { rows, more } = await ctx.records.range<TagOfRow>({
-    table: 'repos',
-    partition: repositoryPartition(repository),
-    from: prefix,
-    before: `${prefix}~`,
+    ...rowsUnder(repository, prefix),
     limit: TAGS_LOOKED_AT,
     select: ['locked'],
   });
@@ -159,10 +156,7 @@ async function readReferrers(
 ): Promise<readonly Digest[]> {
   const prefix = referrerPrefix(digest);
   const { rows } = await ctx.records.range<object>({
-    table: 'repos',
-    partition: repositoryPartition(repository),
-    from: prefix,
-    before: `${prefix}~`,
+    ...rowsUnder(repository, prefix),
     limit: Math.min(1000, REFERRERS_AT_ONCE + spared.size + 1),
     select: [],
   });

@@ -14,15 +14,14 @@ import {
   deletedTagPrefix,
   manifestKey,
   repositoryKey,
-  repositoryPartition,
+  rowsUnder,
   tagKey,
 } from '../../../model/record.ts';
 import type { Context } from '../../../store/context.ts';
+import { readRange } from '../../../store/paging.ts';
 import type { Found } from '../../../store/records.ts';
 import { unknownManifest } from '../../manifests.ts';
 import { demandWritable, disallowed } from '../commit.ts';
-
-const PAGE = 1000;
 
 /** What is to be restored. */
 export interface Restoration {
@@ -71,22 +70,7 @@ export async function readCurrent(
 
 /** One call per 1,000. */
 async function readDeletions(ctx: Context, repository: Repository, tag: Tag) {
-  const prefix = deletedTagPrefix(tag);
-  const found: Found<DeletedTagRow>[] = [];
-  for (let from = prefix; ;) {
-    const page = await ctx.records.range<DeletedTagRow>({
-      table: 'repos',
-      partition: repositoryPartition(repository),
-      from,
-      before: `${prefix}~`,
-      limit: PAGE,
-    });
-    // One by one: a list of arguments has a limit.
-    for (const row of page.rows) found.push(row);
-    const end = page.rows.at(-1)?.row;
-    if (!page.more || end === undefined) return found;
-    from = `${end}!`;
-  }
+  return await readRange<DeletedTagRow>(ctx, rowsUnder(repository, deletedTagPrefix(tag)));
 }
 
 /**
