@@ -1,4 +1,5 @@
 import { decodeJwt } from 'jose';
+import { jsonReply } from '../http/json.ts';
 import type { RegistryRequest, Reply } from '../http/message.ts';
 import { ACCESS_TOKEN_SECONDS } from '../access/registry.ts';
 import { grantAccess, parseScopes } from '../access/permission.ts';
@@ -124,14 +125,5 @@ function note({ noted }: Arrival, facts: Noted): void {
 }
 
 function json(value: unknown): Reply {
-  const body = JSON.stringify(value);
-  return {
-    status: 200,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': String(Buffer.byteLength(body)),
-      'cache-control': 'no-store',
-    },
-    body,
-  };
+  return jsonReply(200, value, { 'cache-control': 'no-store' });
 }

@@ -1,4 +1,5 @@
 import type { RegistryCall, RepositoryCall } from '../http/call.ts';
+import { jsonReply } from '../http/json.ts';
 import type { Reply } from '../http/message.ts';
 import { PAGE_LIMIT, nextLink, parsePage } from '../http/page.ts';
 import { parseDigest } from '../model/digest.ts';
@@ -14,7 +15,7 @@ const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
 
 /** GET `/v2/` (end-1). */
 export async function ping(): Promise<Reply> {
-  return json({}, {});
+  return jsonReply(200, {});
 }
 
 /**
@@ -25,7 +26,7 @@ export async function getCatalog(ctx: Context, { request, registry, query }: Reg
   const { n, last } = parsePage(query, CATALOG_PAGE);
   const { names, next } = await listCatalog(ctx, registry, last, n);
   const { pathname } = new URL(request.url);
-  return json({ repositories: names }, linkAfter(pathname, n, next));
+  return jsonReply(200, { repositories: names }, linkAfter(pathname, n, next));
 }
 
 /** GET tags (end-8): byte order, pages of at most 1,000. */
@@ -33,7 +34,7 @@ export async function getTags(ctx: Context, { repository, query }: RepositoryCal
   const { n, last } = parsePage(query, PAGE_LIMIT);
   const { tags, next } = await listTags(ctx, repository, last, n);
   const path = `/v2/${repository.name}/tags/list`;
-  return json({ name: repository.name, tags }, linkAfter(path, n, next));
+  return jsonReply(200, { name: repository.name, tags }, linkAfter(path, n, next));
 }
 
 /** GET referrers (end-12): an index, empty where nothing is known. */
@@ -66,14 +67,4 @@ export async function getReferrers(
 
 function linkAfter(path: string, n: number, last: string | undefined): Record<string, string> {
   return last === undefined ? {} : { link: nextLink(path, { last, n: String(n) }) };
-}
-
-function json(value: unknown, headers: Record<string, string>): Reply {
-  const body = JSON.stringify(value);
-  const length = String(Buffer.byteLength(body));
-  return {
-    status: 200,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'content-length': length, ...headers },
-    body,
-  };
 }

@@ -1,4 +1,5 @@
 import type { ManagementCall } from '../http/call.ts';
+import { jsonReply } from '../http/json.ts';
 import type { Reply } from '../http/message.ts';
 import type { RegistryName } from '../model/names.ts';
 import { Problem, type ProblemCode } from '../model/problem.ts';
@@ -65,17 +66,8 @@ export function armError(problem: Problem): Reply {
 
 /** An answer with a JSON body. */
 export function answer(status: number, body: unknown): Reply {
-  const text = JSON.stringify(body);
-  return {
-    status,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      // Passwords are among the answers.
-      'cache-control': 'no-store',
-      'content-length': String(Buffer.byteLength(text)),
-    },
-    body: text,
-  };
+  // Passwords are among the answers.
+  return jsonReply(status, body, { 'cache-control': 'no-store' });
 }
 
 /** What a DELETE answers: 204 when there was nothing. */

@@ -1,4 +1,5 @@
 import type { RegistryCall, RepositoryCall } from '../http/call.ts';
+import { jsonReply } from '../http/json.ts';
 import type { Reply } from '../http/message.ts';
 import { nextLink, parsePage } from '../http/page.ts';
 import type { Listing, Next } from '../catalog/rows.ts';
@@ -63,17 +64,7 @@ export function json(
   value: object,
   headers: Record<string, string> = {},
 ): Reply {
-  const body = JSON.stringify(value);
-  return {
-    status,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': String(Buffer.byteLength(body)),
-      ...requestIds(call),
-      ...headers,
-    },
-    body,
-  };
+  return jsonReply(status, value, { ...requestIds(call), ...headers });
 }
 
 /** Ids that ACR's `/acr/v1` adds to successes. */
