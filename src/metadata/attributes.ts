@@ -71,14 +71,18 @@ export async function readChange(request: RegistryRequest, kind: Kind): Promise<
 
 /** The fields of a body. Throws REQUEST_INVALID for what is no JSON object. */
 export function parseObject(text: string): object {
-  let value: unknown;
+  const value = parseJson(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new Problem('REQUEST_INVALID', { reason: 'the body is not a JSON object' });
+}
+
+/** Throws REQUEST_INVALID for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new Problem('REQUEST_INVALID', { reason: 'the body is not JSON' }, { cause });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new Problem('REQUEST_INVALID', { reason: 'the body is not a JSON object' });
 }
 
 function flag(of: readonly Kind[], change: (value: boolean) => AttributeChange): Field {

@@ -8,6 +8,7 @@ import { type Tag, parseTag } from '../model/names.ts';
 import { Problem } from '../model/problem.ts';
 import { restoreManifest } from '../registry/change/restoration/restore.ts';
 import type { Context } from '../store/context.ts';
+import { parseJson } from './attributes.ts';
 import { envelope, json, timeText } from './body.ts';
 
 /** Entries on a page when `n` is not given: ACR's. */
@@ -68,12 +69,7 @@ export async function postRestore(ctx: Context, call: RepositoryCall): Promise<R
 /** Throws REQUEST_INVALID, TAG_INVALID. */
 function readTag(text: string): Tag | undefined {
   if (text === '') return undefined;
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (cause) {
-    throw new Problem('REQUEST_INVALID', { reason: 'the body is not JSON' }, { cause });
-  }
+  const body = parseJson(text);
   const tag = typeof body === 'object' && body !== null && 'tag' in body ? body.tag : null;
   if (tag === null || tag === '') return undefined;
   if (typeof tag !== 'string') throw new Problem('REQUEST_INVALID', { field: 'tag', expected: 'text' });

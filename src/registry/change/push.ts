@@ -105,8 +105,9 @@ export async function putManifest(
       // A large manifest that is there already is not stored twice: all rows of it name the same bytes.
       used = knownBytes(current.manifest) ?? (own ??= await storeBytes(ctx, repository, manifest));
       present = isPresent(push, current);
-      moved = untagged(push, current).length > 0;
-      return planPush(push, used, current, references);
+      const losers = untagged(push, current);
+      moved = losers.length > 0;
+      return planPush(push, used, current, references, present, losers);
     });
   } catch (error) {
     // Only what surely did not happen may be undone; after a lost answer the bytes may be in use.
@@ -177,10 +178,17 @@ export async function dropBytes(
   if (row?.phys !== undefined) await discardBytes(ctx, physicalName(repository, row.phys), digest);
 }
 
-function planPush(push: Push, bytes: StoredBytes, current: Current, references: References): Plan {
+/** `losers`: the writes for manifests that lose a tag. */
+function planPush(
+  push: Push,
+  bytes: StoredBytes,
+  current: Current,
+  references: References,
+  present: boolean,
+  losers: readonly Write[],
+): Plan {
   const { repository, manifest, tags, policy } = push;
   const { digest, mediaType, subject } = manifest;
-  const present = isPresent(push, current);
   const held = isHeld(policy, stateOf(current.manifest));
   const size = manifest.bytes.length;
   return {
@@ -195,7 +203,7 @@ function planPush(push: Push, bytes: StoredBytes, current: Current, references: 
     writes: (stamp) => [
       writeManifest(push, bytes, current, present, stamp),
       ...current.tags.flatMap(({ tag, found }) => writeTag(push, tag, bytes, found, stamp)),
-      ...untagged(push, current),
+      ...losers,
       ...(subject ? [writeReferrer(repository, subject, manifest)] : []),
     ],
   };
