@@ -39,7 +39,9 @@ export async function loadDevelopmentTls(dir: string, host: string, now = Date.n
 
 /** The owner's own certificate. Throws an Error that a person can act on. */
 export async function readOwnTls(certFile: string, keyFile: string): Promise<Tls> {
-  const [cert, key] = await Promise.all([readNamed('--tls-cert', certFile), readNamed('--tls-key', keyFile)]);
+  // One after the other, so that of two that cannot be read always the same is named.
+  const cert = await readNamed('--tls-cert', certFile);
+  const key = await readNamed('--tls-key', keyFile);
   if (!matches(cert, key)) throw new Error('--tls-cert and --tls-key: not a PEM certificate and its key');
   return { key, cert };
 }
